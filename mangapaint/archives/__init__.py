@@ -1,0 +1,1 @@
+"""Chapters in and out: folders, CBZ, PDF and read-only foreign archives."""

@@ -1,0 +1,1 @@
+"""Runs nets on a device: precision, memory, batches and tiles."""

@@ -1,0 +1,1 @@
+"""Regions of a page: panels, gutters, bubbles, ink and the gray test."""

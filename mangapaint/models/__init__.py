@@ -1,0 +1,1 @@
+"""The nets, the registry of weights and the store that finds them."""

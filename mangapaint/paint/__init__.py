@@ -1,0 +1,1 @@
+"""The colour layer: palettes, composition with the ink, whites."""

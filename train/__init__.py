@@ -1,0 +1,1 @@
+"""Remakes every model that mangapaint uses."""

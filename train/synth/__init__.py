@@ -1,0 +1,1 @@
+"""Batched synthesis of manga-like inputs from coloured pictures."""
