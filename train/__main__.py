@@ -1,0 +1,59 @@
+"""`python -m train`: prepare a corpus, run a recipe, evaluate it, export its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+CORPUS = Path("runs/corpus")
+RUNS = Path("runs")
+
+CorpusOption = Annotated[Path, typer.Option("--corpus", help="Folder written by 'prepare'.")]
+ProfileOption = Annotated[str | None, typer.Option("--profile", help="cpu or gpu: a table of the recipe laid over it.")]
+RecipeArgument = Annotated[str, typer.Argument(help="Name in train/recipes, or a .toml file.")]
+
+
+@app.command()
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(help="Zips or folders of pictures.", exists=True)],
+    corpus: CorpusOption = CORPUS,
+    keep_gray: Annotated[list[str] | None, typer.Option(help="Sets whose gray pictures are wanted.")] = None,
+) -> None:
+    """Decode pictures into one flat file with a manifest."""
+    from train import corpus as corpora
+
+    items = corpora.prepare(sources, corpus, keep_gray=keep_gray or ["manga_bw", "line_drawings_bw"])
+    print(f"{corpus}: {len(items)} pictures")
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument,
+    corpus: CorpusOption = CORPUS,
+    folder: Annotated[Path | None, typer.Option(help="Where checkpoints and curves go.")] = None,
+    profile: ProfileOption = None,
+    minutes: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Train a recipe, or go on with it from its last checkpoint."""
+    from dataclasses import replace
+
+    import torch
+
+    from train import loop, tasks
+    from train.recipe import load
+
+    loaded = load(recipe, profile)
+    if minutes is not None:
+        loaded = replace(loaded, schedule=replace(loaded.schedule, minutes=minutes))
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    path = loop.run(loaded, tasks.build(loaded, corpus), folder or RUNS / loaded.name, torch.device(name))
+    print(path)
+
+
+if __name__ == "__main__":
+    app()

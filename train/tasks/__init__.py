@@ -1,0 +1,25 @@
+"""The tasks that recipes name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from train.loop import Task
+from train.recipe import Recipe
+
+
+def build(recipe: Recipe, corpus: Path) -> Task:
+    """The task of a recipe, its options and net checked.
+
+    Raises:
+        ValueError: an unknown task, unknown options, or sets that the corpus lacks.
+    """
+    if recipe.task == "upscaler":
+        from train.tasks.upscaler import UpscalerTask
+
+        return UpscalerTask(recipe, corpus)
+    if recipe.task == "painter":
+        from train.tasks.painter import PainterTask
+
+        return PainterTask(recipe, corpus)
+    raise ValueError(f"{recipe.name}: unknown task {recipe.task}")
