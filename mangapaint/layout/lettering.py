@@ -1,0 +1,127 @@
+"""Lettering: small dark marks of even size that stand in rows or columns, and the test for a region that holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mangapaint.layout.measure import Gray, Mask
+
+INK_LEVEL = 140
+"""Darkest half: gray below this is ink of a letter or a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Dark marks of the size of letters or parts of letters; arrays of equal length, px."""
+
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    w: NDArray[np.int32]
+    h: NDArray[np.int32]
+    area: NDArray[np.int32]
+
+    def inside(self, x: int, y: int, closed: Mask) -> Glyphs:
+        """Those that lie wholly in `closed`, a mask whose corner stands at (x, y) of the page."""
+        height, width = closed.shape
+        left, top = self.x - x, self.y - y
+        right, bottom = left + self.w - 1, top + self.h - 1
+        near = np.flatnonzero((left >= 0) & (top >= 0) & (right < width) & (bottom < height))
+        left, top, right, bottom = left[near], top[near], right[near], bottom[near]
+        held = closed[top, left] & closed[top, right] & closed[bottom, left] & closed[bottom, right]
+        kept = near[held]
+        return Glyphs(self.x[kept], self.y[kept], self.w[kept], self.h[kept], self.area[kept])
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def find_glyphs(gray: Gray, unit: float) -> Glyphs:
+    """All marks on the page of the size of letters.
+
+    Args:
+        gray: (H, W) uint8.
+        unit: width of a page in px.
+    """
+    ink = (gray < INK_LEVEL).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8, ltype=cv2.CV_32S)
+    x, y, w, h, area = (stats[1:, i] for i in range(5))
+    size = np.maximum(w, h)
+    fit = (size >= max(3, 0.0045 * unit)) & (size <= 0.075 * unit) & (area > 0.1 * w * h)
+    return Glyphs(x[fit], y[fit], w[fit], h[fit], area[fit])
+
+
+@dataclass(frozen=True, slots=True)
+class LetteringMeasures:
+    """What tells a bubble from a face or a shirt; shares are 0..1."""
+
+    glyphs: int
+    ink_share: float
+    """Part of all ink in the region that belongs to glyphs."""
+    density: float
+    """Ink over the area of the box around the glyphs."""
+    regular: float
+    """Part of the glyphs of about the typical size."""
+    solidity: float
+    """Area over that of the convex hull."""
+    centred: float
+    """Distance of the glyphs' box from the middle of the region, in half sides: 0 in the middle, 1 at the edge."""
+    box: float
+    """Area of the glyphs' box over the region's."""
+    size: float
+    """Typical glyph size over the region's shorter side."""
+    tone: float
+    """Part of the region that is neither paper nor ink."""
+
+
+def measure(gray: Gray, closed: Mask, glyphs: Glyphs, x: int, y: int) -> LetteringMeasures | None:
+    """Measures of the region `closed`, whose corner stands at (x, y); None when it holds no glyph.
+
+    `gray` is the part of the page under `closed`.
+    """
+    held = glyphs.inside(x, y, closed)
+    if not len(held):
+        return None
+    core = cv2.erode(closed.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
+    values = gray[core]
+    ink = int((values < INK_LEVEL).sum())
+    height, width = closed.shape
+    left, top = int(held.x.min()) - x, int(held.y.min()) - y
+    right, bottom = int((held.x + held.w).max()) - x, int((held.y + held.h).max()) - y
+    box = (right - left) * (bottom - top)
+    sizes = np.maximum(held.w, held.h)
+    typical = float(np.percentile(sizes, 60))
+    contours, _ = cv2.findContours(closed.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.contourArea(cv2.convexHull(np.concatenate(contours)))
+    area = float(closed.sum())
+    return LetteringMeasures(
+        glyphs=len(held),
+        ink_share=min(1.0, float(held.area.sum()) / max(1, ink)),
+        density=float(held.area.sum()) / max(1, box),
+        regular=float(((sizes > 0.5 * typical) & (sizes < 1.7 * typical)).mean()),
+        solidity=min(1.0, area / max(1.0, hull)),
+        centred=max(abs(left + right - width) / width, abs(top + bottom - height) / height),
+        box=box / area,
+        size=typical / min(width, height),
+        tone=float(((values >= INK_LEVEL) & (values < 215)).mean()),
+    )
+
+
+def holds_lettering(gray: Gray, closed: Mask, glyphs: Glyphs, x: int, y: int) -> bool:
+    """Whether a closed bright region is a bubble or a caption: arguments as of `measure`.
+
+    Faces are the near miss: bright, with a few small dark marks. Their marks are thin for the room that they take
+    up (density), uneven, and stand off the middle.
+    """
+    m = measure(gray, closed, glyphs, x, y)
+    if m is None or m.ink_share < 0.8 or m.tone > 0.12:
+        return False
+    if m.glyphs == 1:
+        return m.solidity > 0.96 and m.centred < 0.15 and m.density > 0.2 and 0.08 < m.size < 0.7
+    if m.glyphs < 6:
+        return m.solidity > 0.92 and m.centred < 0.25 and m.density > 0.1 and m.regular >= 0.5
+    dense = 0.1 if m.glyphs < 9 else 0.065
+    return m.solidity > 0.82 and m.centred < 0.35 and m.density > dense and m.regular >= 0.5

@@ -1,0 +1,131 @@
+"""What stays paper white when a page is coloured: margins, gutters, speech bubbles and caption boxes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mangapaint.layout.lettering import find_glyphs, holds_lettering
+from mangapaint.layout.measure import Gray, Mask, crop_of, page_unit, paper_level
+from mangapaint.page import Region
+
+WORKING_UNIT = 1400
+"""Pages wider than this are reduced before bubbles are looked for; outlines stay crisp on the full page."""
+OPENINGS = (0, 2, 4)
+"""Radii in px of a page 1246 px wide: a bubble that leaks through gaps of its outline is cut off by the wider ones."""
+RIM_LEVEL = 150
+"""Anti-aliased px beside paper that are lighter than this still show the paper, not the ink."""
+
+
+def paper(gray: Gray) -> Mask:
+    """Margins, gutters, bubbles and caption boxes of a page.
+
+    Args:
+        gray: (H, W) uint8, 255 is white.
+
+    Returns:
+        (H, W) bool, True where the page must stay paper white (lettering inside counts as paper).
+    """
+    return gutters(gray) | bubbles(gray)
+
+
+def gutters(gray: Gray) -> Mask:
+    """Bright paper that touches the page border, and straight bright bands closed off from it.
+
+    Args:
+        gray: (H, W) uint8, 255 is white.
+
+    Returns:
+        (H, W) bool; thin strokes that stand on the paper (lettering in the margin) are closed.
+    """
+    bright = (gray >= paper_level(gray)).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=8, ltype=cv2.CV_32S)
+    keep = np.zeros(count, bool)
+    keep[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    keep[0] = False
+    unit = page_unit(gray)
+    long_side = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    candidates = ~keep & (long_side > 0.15 * unit) & (stats[:, cv2.CC_STAT_AREA] > 0.0006 * unit**2)
+    for index in np.flatnonzero(candidates):
+        if index and _is_band(crop_of(labels, stats[index], int(index)), unit):
+            keep[index] = True
+    kept = keep[labels].astype(np.uint8)
+    stroke = max(3, 2 * round(0.004 * unit) + 1)
+    return _with_rim(np.asarray(cv2.morphologyEx(kept, cv2.MORPH_CLOSE, np.ones((stroke, stroke), np.uint8))), gray, 1)
+
+
+def _is_band(component: Mask, unit: float) -> bool:
+    """Whether a bright component is made of straight bands of even thickness, as gutters are."""
+    shape = np.pad(component, 1).astype(np.uint8)
+    thickness = 2 * float(cv2.distanceTransform(shape, cv2.DIST_L2, 3).max())
+    if not 3 < thickness < 0.045 * unit:
+        return False
+    contours, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    _, sides, _ = cv2.minAreaRect(contours[0])
+    if max(sides) > 8 * min(sides) and component.sum() > 0.7 * sides[0] * sides[1]:
+        return True
+    length = max(3, round(0.08 * unit))
+    straight = cv2.morphologyEx(shape, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+    straight |= cv2.morphologyEx(shape, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
+    return bool(straight.sum() > 0.85 * component.sum())
+
+
+def bubbles(gray: Gray) -> Mask:
+    """Speech bubbles and caption boxes: bright, compact regions that hold lettering.
+
+    Args:
+        gray: (H, W) uint8, 255 is white.
+
+    Returns:
+        (H, W) bool, closed: the lettering and the light rim of the outline belong to the bubble.
+    """
+    height, width = gray.shape
+    scale = min(1.0, WORKING_UNIT / page_unit(gray))
+    small = gray
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    found = _bubbles(small)
+    if scale < 1:
+        found = np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    return _with_rim(found, gray, 1 + round(1 / scale))
+
+
+def _with_rim(found: Gray, gray: Gray, radius: int) -> Mask:
+    """Grown over the anti-aliased rim: px lighter than ink within `radius` px."""
+    grown = cv2.dilate(found, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8))
+    return np.asarray((found > 0) | ((grown > 0) & (gray > RIM_LEVEL)), bool)
+
+
+def _bubbles(gray: Gray) -> Gray:
+    """1 where a bubble is, on a page of working size; holes are closed."""
+    unit = page_unit(gray)
+    result = np.zeros(gray.shape, np.uint8)
+    bright = (gray >= min(225, paper_level(gray) - 8)).astype(np.uint8)
+    glyphs = find_glyphs(gray, unit)
+    for radius in dict.fromkeys(round(r * unit / 1246) for r in OPENINGS):
+        level = cv2.erode(bright, _disc(radius), borderValue=0) if radius else bright
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=4, ltype=cv2.CV_32S)
+        width, height, area = (stats[:, i] for i in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
+        fit = (area > 0.0005 * unit**2) & (width * height < 0.5 * unit**2) & (np.minimum(width, height) > 0.02 * unit)
+        fit[0] = False
+        for index in np.flatnonzero(fit):
+            x, y, w, h = (int(v) for v in stats[index, :4])
+            window = Region(x, y, w, h).padded(radius, gray.shape[1], gray.shape[0])
+            closed = _closed(labels[window.slices] == index, radius)
+            if holds_lettering(gray[window.slices], closed > 0, glyphs, window.x, window.y):
+                result[window.slices] |= closed
+    return result
+
+
+def _closed(part: Mask, radius: int) -> Gray:
+    """The component without its holes, grown back by the radius that it was cut by."""
+    contours, _ = cv2.findContours(part.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    closed = np.zeros(part.shape, np.uint8)
+    cv2.drawContours(closed, contours, -1, 1, cv2.FILLED)
+    return np.asarray(cv2.dilate(closed, _disc(radius)) if radius else closed, np.uint8)
+
+
+def _disc(radius: int) -> Gray:
+    size = 2 * radius + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
