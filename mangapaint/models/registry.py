@@ -1,0 +1,32 @@
+"""The models that this version knows by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mangapaint.errors import UsageError, printable
+from mangapaint.models.pins import PINS
+from mangapaint.models.spec import ModelSpec
+
+_TABLE = (
+    ModelSpec(name="painter", task="colorize", arch="painter", filename="painter.safetensors"),
+    ModelSpec(name="upscaler", task="upscale", arch="upscaler", filename="upscaler.safetensors"),
+)
+
+REGISTRY: dict[str, ModelSpec] = {spec.name: replace(spec, **PINS.get(spec.filename, {})) for spec in _TABLE}
+"""Name -> spec, with sha256, size and hyper-parameters of the shipped file from `pins`."""
+
+
+def known(name: str) -> ModelSpec:
+    """The spec of a registered name.
+
+    Raises:
+        UsageError: no model has that name; the message lists those that are known.
+    """
+    if name not in REGISTRY:
+        names = ", ".join(sorted(REGISTRY))
+        raise UsageError(
+            f"no model is called '{printable(name)}'",
+            remedy=f"choose one of {names}, hf:owner/repo[@rev][:file], or a path to a .safetensors file",
+        )
+    return REGISTRY[name]
