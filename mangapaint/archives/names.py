@@ -1,0 +1,143 @@
+"""Names inside containers: how they are decoded, ordered, told apart and made safe to write."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePosixPath
+
+from natsort import natsort_keygen, ns
+
+from mangapaint.errors import UsageError
+from mangapaint.pixels import SUFFIXES, format_of
+
+ARCHIVE_SUFFIXES = frozenset({".cbz", ".zip", ".cbr", ".rar", ".cb7", ".7z", ".cbt", ".tar", ".epub", ".pdf"})
+
+_JUNK_FOLDERS = {"__macosx", "@recently-snapshot", "@recycle", "@eadir", "$recycle.bin", "#recycle", ".@__thumb"}
+_JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", "iconcache.db"}
+_ENCODINGS = ("utf-8", "cp932", "euc_jp", "gb18030", "cp437")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[<>:"|?*\\]')
+_LONGEST_PART = 200  # bytes; leaves room for a part file's token and for other suffixes
+_natural: Callable[[str], object] = natsort_keygen(alg=ns.PATH | ns.IGNORECASE)
+
+
+def decode(raw: Sequence[bytes], encoding: str | None = None) -> tuple[list[str], bool]:
+    """Decode an archive's names that do not say their encoding, all by the same one.
+
+    Args:
+        raw: the names as stored.
+        encoding: what the user says it is; None takes the first that fits all of them.
+
+    Returns:
+        The names with "/" between folders, and whether the encoding is a guess, so that the order of the names must
+        not be trusted.
+
+    Raises:
+        UsageError: the user's encoding is unknown or does not fit.
+    """
+    if encoding is not None:
+        try:
+            return [name.decode(encoding).replace("\\", "/") for name in raw], False
+        except (LookupError, UnicodeDecodeError) as error:
+            raise UsageError(f"names are not in {encoding}: {error}", remedy="see --name-encoding") from error
+    for candidate in _ENCODINGS:  # cp437 fits every byte
+        try:
+            # Only after decoding: the byte of "\" is the second half of letters in cp932.
+            names = [name.decode(candidate).replace("\\", "/") for name in raw]
+        except UnicodeDecodeError:
+            continue
+        return names, candidate != "utf-8"
+    raise AssertionError("cp437 decodes every byte")
+
+
+def sort_key(name: str | bytes) -> tuple[object, str]:
+    """Key of natural order, case ignored, folder by folder; bytes for names of doubtful encoding."""
+    text = name if isinstance(name, str) else name.decode("ascii", "surrogateescape")
+    return _natural(text), text
+
+
+def suffix(name: str) -> str:
+    """The suffix in lower case, with its dot; "" without one."""
+    return PurePosixPath(name).suffix.lower()
+
+
+def is_junk(name: str) -> bool:
+    """What systems leave behind: resource forks, thumbnails, hidden files."""
+    parts = [part.lower() for part in name.split("/") if part not in {"", ".", ".."}]
+    return bool(parts) and (
+        parts[-1] in _JUNK_FILES or any(part in _JUNK_FOLDERS for part in parts) or parts[-1].startswith(".")
+    )
+
+
+def is_picture(name: str) -> bool:
+    return suffix(name) in SUFFIXES
+
+
+def is_archive(name: str) -> bool:
+    return suffix(name) in ARCHIVE_SUFFIXES
+
+
+def is_safe(name: str) -> bool:
+    """Whether the name may be written on any system: relative, no way out, nothing that a system would alter."""
+    return all(_is_safe_part(part) for part in name.split("/"))
+
+
+def _is_safe_part(part: str) -> bool:
+    return (
+        part not in {"", ".", ".."}
+        and not part.startswith((" ", "."))
+        and not part.endswith((" ", "."))
+        and all(c.isprintable() for c in part)  # neither control and direction characters nor lone surrogates
+        and not _FORBIDDEN.search(part)
+        and not _RESERVED.match(part)
+        and len(part.encode()) <= _LONGEST_PART
+    )
+
+
+def page_stems(names: Sequence[str]) -> list[str]:
+    """Output names of a chapter's pages without suffix, unique on every file system.
+
+    They are the source's own, with their folders. When one of them is unsafe, or two differ only by suffix, case or
+    Unicode form, all become numbers, so that their order stays.
+    """
+    stems = [name.removesuffix(PurePosixPath(name).suffix) for name in names]
+    if all(is_safe(stem) for stem in stems) and len({folded(stem) for stem in stems}) == len(stems):
+        return stems
+    digits = max(4, len(str(len(names))))
+    return [f"{number:0{digits}}" for number in range(1, len(names) + 1)]
+
+
+def with_suffix(stem: str, source_name: str, new: str) -> str:
+    """The page's output name: the source's own suffix when it stands for the same format, else the new one."""
+    own = PurePosixPath(source_name).suffix
+    return stem + (own if format_of(own) == format_of(new) is not None else new)
+
+
+def extra_names(names: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Output names of what is carried along: safe, and none that a page or another extra has."""
+    used = {folded(name) for name in taken}
+    result = []
+    for name in names:
+        safe = name if is_safe(name) else "/".join(_cleaned(part) for part in name.split("/") if part.strip(" ./\\"))
+        stem, dot = PurePosixPath(safe or "extra"), 1
+        candidate = str(stem)
+        while folded(candidate) in used:
+            dot += 1
+            candidate = str(stem.with_name(f"{stem.stem}-{dot}{stem.suffix}"))
+        used.add(folded(candidate))
+        result.append(candidate)
+    return result
+
+
+def folded(name: str) -> str:
+    """What two names must not share, because some file systems then take them for the same."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _cleaned(part: str) -> str:
+    text = "".join(c if c.isprintable() else "_" for c in part)
+    text = _FORBIDDEN.sub("_", text).strip(" .")
+    text = text.encode()[:_LONGEST_PART].decode(errors="ignore").rstrip(" .")
+    return f"_{text}" if not text or _RESERVED.match(text) else text
