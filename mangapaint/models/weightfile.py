@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SUFFIX = ".safetensors"
-_PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".t7", ".npy"}
+PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".t7", ".npy"}
 _LONGEST_HEADER = 100_000_000
 """As in the safetensors format itself."""
 _CHUNK = 1 << 20
@@ -28,7 +28,7 @@ def refuse_pickle(name: str, first_bytes: bytes = b"") -> None:
     """
     suffix = Path(name).suffix.lower()
     pickled = first_bytes[:2] in {b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"} or first_bytes[:2] == b"PK"
-    if suffix in _PICKLES or pickled:
+    if suffix in PICKLES or pickled:
         raise WeightsError(
             f"{printable(name)} is a pickle, which can run code when it is read; only {SUFFIX} is accepted",
             remedy="ask its author for a safetensors file, or convert it on a machine that may be lost",
