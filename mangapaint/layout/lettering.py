@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mangapaint.layout.measure import Gray, Mask
+from mangapaint.layout.measure import Gray, Mask, components
 
 INK_LEVEL = 140
 """Darkest half: gray below this is ink of a letter or a line."""
@@ -46,8 +46,7 @@ def find_glyphs(gray: Gray, unit: float) -> Glyphs:
         gray: (H, W) uint8.
         unit: width of a page in px.
     """
-    ink = (gray < INK_LEVEL).astype(np.uint8)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8, ltype=cv2.CV_32S)
+    _, stats = components(gray < INK_LEVEL, 8)
     x, y, w, h, area = (stats[1:, i] for i in range(5))
     size = np.maximum(w, h)
     fit = (size >= max(3, 0.0045 * unit)) & (size <= 0.075 * unit) & (area > 0.1 * w * h)
@@ -63,6 +62,8 @@ class LetteringMeasures:
     """Part of all ink in the region that belongs to glyphs."""
     density: float
     """Ink over the area of the box around the glyphs."""
+    aligned: float
+    """Part of the glyphs that have a neighbour of like size in their row or column."""
     regular: float
     """Part of the glyphs of about the typical size."""
     solidity: float
@@ -77,14 +78,16 @@ class LetteringMeasures:
     """Part of the region that is neither paper nor ink."""
 
 
-def measure(gray: Gray, closed: Mask, glyphs: Glyphs, x: int, y: int) -> LetteringMeasures | None:
-    """Measures of the region `closed`, whose corner stands at (x, y); None when it holds no glyph.
+def measure(gray: Gray, closed: Mask, held: Glyphs, x: int, y: int) -> LetteringMeasures:
+    """Measures of one closed region.
 
-    `gray` is the part of the page under `closed`.
+    Args:
+        gray: (h, w) uint8, the part of the page under `closed`.
+        closed: (h, w) bool, the region with its holes filled.
+        held: the glyphs inside, at least one.
+        x: column of the page that `closed` starts at.
+        y: row of the page that `closed` starts at.
     """
-    held = glyphs.inside(x, y, closed)
-    if not len(held):
-        return None
     core = cv2.erode(closed.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
     values = gray[core]
     ink = int((values < INK_LEVEL).sum())
@@ -101,6 +104,7 @@ def measure(gray: Gray, closed: Mask, glyphs: Glyphs, x: int, y: int) -> Letteri
         glyphs=len(held),
         ink_share=min(1.0, float(held.area.sum()) / max(1, ink)),
         density=float(held.area.sum()) / max(1, box),
+        aligned=_aligned(held, sizes),
         regular=float(((sizes > 0.5 * typical) & (sizes < 1.7 * typical)).mean()),
         solidity=min(1.0, area / max(1.0, hull)),
         centred=max(abs(left + right - width) / width, abs(top + bottom - height) / height),
@@ -110,18 +114,38 @@ def measure(gray: Gray, closed: Mask, glyphs: Glyphs, x: int, y: int) -> Letteri
     )
 
 
-def holds_lettering(gray: Gray, closed: Mask, glyphs: Glyphs, x: int, y: int) -> bool:
-    """Whether a closed bright region is a bubble or a caption: arguments as of `measure`.
+def _aligned(glyphs: Glyphs, sizes: NDArray[np.int32]) -> float:
+    middle_x, middle_y = glyphs.x + glyphs.w / 2, glyphs.y + glyphs.h / 2
+    across = np.abs(middle_x[:, None] - middle_x[None])
+    down = np.abs(middle_y[:, None] - middle_y[None])
+    larger = np.maximum(sizes[:, None], sizes[None])
+    alike = larger < 1.7 * np.minimum(sizes[:, None], sizes[None])
+    np.fill_diagonal(alike, False)
+    in_line = (np.minimum(across, down) < 0.35 * larger) & (np.maximum(across, down) < 2 * larger)
+    return float((alike & in_line).any(1).mean())
+
+
+def holds_lettering(gray: Gray, closed: Mask, held: Glyphs, x: int, y: int) -> bool:
+    """Whether a closed bright region is a bubble or a caption; arguments as of `measure`."""
+    return len(held) > 0 and judge(measure(gray, closed, held, x, y))
+
+
+def judge(m: LetteringMeasures) -> bool:
+    """Whether measures are those of a bubble.
 
     Faces are the near miss: bright, with a few small dark marks. Their marks are thin for the room that they take
-    up (density), uneven, and stand off the middle.
+    up (density), stand in no row, and spread over the whole region (box).
     """
-    m = measure(gray, closed, glyphs, x, y)
-    if m is None or m.ink_share < 0.8 or m.tone > 0.12:
+    if m.ink_share < 0.8 or m.tone > 0.12 or m.centred > 0.4:
         return False
     if m.glyphs == 1:
-        return m.solidity > 0.96 and m.centred < 0.15 and m.density > 0.2 and 0.08 < m.size < 0.7
+        return m.solidity > 0.96 and m.centred < 0.15 and m.density > 0.2 and m.box < 0.2 and 0.08 < m.size < 0.23
     if m.glyphs < 6:
-        return m.solidity > 0.92 and m.centred < 0.25 and m.density > 0.1 and m.regular >= 0.5
-    dense = 0.1 if m.glyphs < 9 else 0.065
-    return m.solidity > 0.82 and m.centred < 0.35 and m.density > dense and m.regular >= 0.5
+        burst = m.glyphs >= 4 and m.solidity > 0.75 and m.box < 0.25 and m.centred < 0.15
+        return m.density > 0.16 and 0.03 < m.box < 0.35 and ((m.solidity > 0.92 and m.centred < 0.27) or burst)
+    if m.glyphs < 15:
+        dense = m.density > 0.17 and (m.box < 0.3 or m.aligned > 0.5) and m.solidity > 0.75
+        compact = m.density > 0.12 and m.box < 0.3 and m.solidity > 0.93
+        in_rows = m.aligned >= 0.65 and m.regular >= 0.6 and m.density > 0.055 and m.solidity > 0.85
+        return dense or compact or in_rows
+    return m.solidity > 0.7 and m.density > 0.05 and (m.aligned > 0.7 or (m.aligned > 0.45 and m.density > 0.13))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Labels = NDArray[np.int32]
 
 PAPER_LEVEL = 247
 """Lowest gray that counts as paper on a clean page: L* above 97."""
@@ -24,11 +25,19 @@ def paper_level(gray: Gray) -> int:
 
 def page_unit(gray: Gray) -> float:
     """Width of one page in px: what lettering and gutters are proportional to, on strips and spreads too."""
-    height, width = gray.shape
+    height, width = int(gray.shape[0]), int(gray.shape[1])
     return min(float(width), height / 1.3)
 
 
-def crop_of(labels: NDArray[np.int32], stats: NDArray[np.int32], index: int) -> Mask:
+def components(mask: Mask | Gray, connectivity: int) -> tuple[Labels, Labels]:
+    """Connected components: (H, W) labels, 0 the background, and per label x, y, width, height, area."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8, copy=False), connectivity=connectivity, ltype=cv2.CV_32S
+    )
+    return np.asarray(labels, np.int32), np.asarray(stats, np.int32)
+
+
+def crop_of(labels: Labels, stats: Labels, index: int) -> Mask:
     """The mask of one component, cut to its bounding box."""
     x, y, w, h = (int(v) for v in stats[:4])
     return np.asarray(labels[y : y + h, x : x + w] == index, bool)

@@ -5,53 +5,82 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mangapaint.layout.lettering import find_glyphs, holds_lettering
-from mangapaint.layout.measure import Gray, Mask, crop_of, page_unit, paper_level
+from mangapaint.layout.lettering import Glyphs, find_glyphs, holds_lettering
+from mangapaint.layout.measure import Gray, Labels, Mask, components, crop_of, page_unit, paper_level
 from mangapaint.page import Region
 
-WORKING_UNIT = 1400
+WORKING_UNIT = 1000
 """Pages wider than this are reduced before bubbles are looked for; outlines stay crisp on the full page."""
-OPENINGS = (0, 2, 4)
+OPENINGS = (4, 2, 0)
 """Radii in px of a page 1246 px wide: a bubble that leaks through gaps of its outline is cut off by the wider ones."""
 RIM_LEVEL = 150
 """Anti-aliased px beside paper that are lighter than this still show the paper, not the ink."""
 
 
-def paper(gray: Gray) -> Mask:
+def paper(gray: Gray, *, neck: float = 0) -> Mask:
     """Margins, gutters, bubbles and caption boxes of a page.
 
     Args:
         gray: (H, W) uint8, 255 is white.
+        neck: as of `gutters`.
 
     Returns:
         (H, W) bool, True where the page must stay paper white (lettering inside counts as paper).
     """
-    return gutters(gray) | bubbles(gray)
+    return gutters(gray, neck=neck) | bubbles(gray)
 
 
-def gutters(gray: Gray) -> Mask:
+def gutters(gray: Gray, *, neck: float = 0) -> Mask:
     """Bright paper that touches the page border, and straight bright bands closed off from it.
 
     Args:
         gray: (H, W) uint8, 255 is white.
+        neck: paper reached only through gaps narrower than this (px of a page 1246 px wide) is left out: white
+            shirts and faces whose outline has a gap. 0 takes in all that is connected.
 
     Returns:
         (H, W) bool; thin strokes that stand on the paper (lettering in the margin) are closed.
     """
-    bright = (gray >= paper_level(gray)).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=8, ltype=cv2.CV_32S)
-    keep = np.zeros(count, bool)
-    keep[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
-    keep[0] = False
     unit = page_unit(gray)
+    bright = (gray >= paper_level(gray)).astype(np.uint8)
+    labels, stats = components(bright, 8)
+    keep = _at_border(labels, len(stats))
+    _add_bands(keep, labels, stats, unit)
+    kept = keep[labels]
+    radius = round(neck / 2 * unit / 1246)
+    if radius > 0:
+        kept = _without_leaks(kept, bright, radius, unit)
+    stroke = max(3, 2 * round(0.004 * unit) + 1)
+    closed = cv2.morphologyEx(kept.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((stroke, stroke), np.uint8))
+    return _with_rim(np.asarray(closed, np.uint8), gray, 1)
+
+
+def _at_border(labels: Labels, count: int) -> Mask:
+    """Which labels occur on the border of the page; never the background."""
+    touching = np.zeros(count, bool)
+    touching[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    touching[0] = False
+    return touching
+
+
+def _add_bands(keep: Mask, labels: Labels, stats: Labels, unit: float) -> None:
     long_side = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     candidates = ~keep & (long_side > 0.15 * unit) & (stats[:, cv2.CC_STAT_AREA] > 0.0006 * unit**2)
+    candidates[0] = False
     for index in np.flatnonzero(candidates):
-        if index and _is_band(crop_of(labels, stats[index], int(index)), unit):
-            keep[index] = True
-    kept = keep[labels].astype(np.uint8)
-    stroke = max(3, 2 * round(0.004 * unit) + 1)
-    return _with_rim(np.asarray(cv2.morphologyEx(kept, cv2.MORPH_CLOSE, np.ones((stroke, stroke), np.uint8))), gray, 1)
+        keep[index] = _is_band(crop_of(labels, stats[index], int(index)), unit)
+
+
+def _without_leaks(paper: Mask, bright: Gray, radius: int, unit: float) -> Mask:
+    """The paper that the border reaches through gaps wider than 2 x radius; narrow gutters stay."""
+    labels, stats = components(np.asarray(cv2.erode(bright, _disc(radius), borderValue=1), np.uint8), 8)
+    wide = _at_border(labels, len(stats))[labels].astype(np.uint8)
+    reached = (cv2.dilate(wide, _disc(radius + 2)) > 0) & paper
+    labels, stats = components(paper & ~reached, 8)
+    keep = stats[:, cv2.CC_STAT_AREA] < 0.0015 * unit**2
+    keep[0] = False
+    _add_bands(keep, labels, stats, unit)
+    return np.asarray(reached | keep[labels], bool)
 
 
 def _is_band(component: Mask, unit: float) -> bool:
@@ -65,9 +94,9 @@ def _is_band(component: Mask, unit: float) -> bool:
     if max(sides) > 8 * min(sides) and component.sum() > 0.7 * sides[0] * sides[1]:
         return True
     length = max(3, round(0.08 * unit))
-    straight = cv2.morphologyEx(shape, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
-    straight |= cv2.morphologyEx(shape, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
-    return bool(straight.sum() > 0.85 * component.sum())
+    flat = cv2.morphologyEx(shape, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+    upright = cv2.morphologyEx(shape, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
+    return bool(np.maximum(flat, upright).sum() > 0.85 * component.sum())
 
 
 def bubbles(gray: Gray) -> Mask:
@@ -105,7 +134,7 @@ def _bubbles(gray: Gray) -> Gray:
     glyphs = find_glyphs(gray, unit)
     for radius in dict.fromkeys(round(r * unit / 1246) for r in OPENINGS):
         level = cv2.erode(bright, _disc(radius), borderValue=0) if radius else bright
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=4, ltype=cv2.CV_32S)
+        labels, stats = components(np.asarray(level, np.uint8), 4)
         width, height, area = (stats[:, i] for i in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
         fit = (area > 0.0005 * unit**2) & (width * height < 0.5 * unit**2) & (np.minimum(width, height) > 0.02 * unit)
         fit[0] = False
@@ -113,9 +142,21 @@ def _bubbles(gray: Gray) -> Gray:
             x, y, w, h = (int(v) for v in stats[index, :4])
             window = Region(x, y, w, h).padded(radius, gray.shape[1], gray.shape[0])
             closed = _closed(labels[window.slices] == index, radius)
-            if holds_lettering(gray[window.slices], closed > 0, glyphs, window.x, window.y):
-                result[window.slices] |= closed
+            already = result[window.slices]
+            held = glyphs.inside(window.x, window.y, closed > 0)
+            if _leaks(closed, already, held, window):
+                continue
+            if holds_lettering(gray[window.slices], closed > 0, held, window.x, window.y):
+                already |= closed
     return result
+
+
+def _leaks(closed: Gray, already: Gray, held: Glyphs, window: Region) -> bool:
+    """Whether a region adds to bubbles that are already found only what has no lettering: art behind a gap."""
+    if not len(held) or not already.any():
+        return False
+    known = already[held.y + held.h // 2 - window.y, held.x + held.w // 2 - window.x] > 0
+    return bool(known.mean() > 0.9 and closed.sum() > 1.2 * (closed & already).sum())
 
 
 def _closed(part: Mask, radius: int) -> Gray:
