@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from mangapaint import __version__
 from mangapaint.engine import memory
 from mangapaint.errors import UsageError
 from mangapaint.models import catalog, hub, store
@@ -18,7 +19,7 @@ from mangapaint.settings import EngineSettings
 _GIB = 2**30
 _LOW = 2 * _GIB
 """Free memory below which a chapter may not fit, bytes."""
-_PACKAGES = ("mangapaint", "torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "pymupdf")
+_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "pymupdf")
 _PACKAGES_OF_HUB = ("huggingface-hub", "safetensors")
 _EXTRAS = {"archives": "libarchive", "spandrel": "spandrel", "ray": "ray", "train": "tensorboard"}
 """Extra -> a module that it brings."""
@@ -43,7 +44,10 @@ def examine(settings: EngineSettings | None = None) -> list[Finding]:
 
 
 def _versions() -> list[Finding]:
-    found = [Finding("python", f"{platform.python_version()} on {platform.platform()}")]
+    found = [
+        Finding("mangapaint", __version__),
+        Finding("python", f"{platform.python_version()} on {platform.platform()}"),
+    ]
     for package in (*_PACKAGES, *_PACKAGES_OF_HUB):
         try:
             found.append(Finding(package, importlib.metadata.version(package)))
