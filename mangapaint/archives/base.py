@@ -10,11 +10,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from mangapaint.errors import InputError, printable
+from mangapaint.settings import Limits
+
 Kind = Literal["folder", "cbz", "pdf", "image", "foreign"]
 ReadingDirection = Literal["rtl", "ltr"]
 
 PROVENANCE = "mangapaint.json"
 """Name of the entry that says how an output was made; an output without it is not finished."""
+
+
+NESTED = (".cbz", ".zip", ".cbr", ".rar", ".cb7", ".7z", ".cbt", ".tar", ".epub", ".pdf")
+"""Suffixes of containers; inside another container they are not opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,8 @@ class ChapterReader(Protocol):
     """What the container says of the reading direction."""
     skipped: Sequence[str]
     """Entries left out (junk, nested archives, links), for the log."""
+    comicinfo: str | None
+    """Name of the extra that is the chapter's ComicInfo.xml."""
 
     def __len__(self) -> int: ...
 
@@ -117,6 +126,57 @@ class Closing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Reader(Closing):
+    """What all readers have in common; __init__ of the class below fills the attributes of ChapterReader."""
+
+    kind: Kind
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        self.title = source.resolve().name if source.is_dir() else source.stem
+        self.names: Sequence[str] = ()
+        self.direction: ReadingDirection | None = None
+        self.skipped: Sequence[str] = ()
+        self.comicinfo: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def fingerprint(self) -> str:
+        return fingerprint([self.source])
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def demand_pages(self) -> None:
+        """Raise InputError for a chapter without pages, naming what was left out."""
+        if not self.names:
+            nested = [printable(name) for name in self.skipped if name.lower().endswith(NESTED)]
+            raise InputError(
+                "no pages" + (f", but archives inside: {', '.join(nested[:3])}" if nested else ""),
+                remedy="unpack the archives inside and pass them one by one" if nested else "",
+                chapter=self.source,
+            )
+
+
+def check_sizes(sizes: Sequence[int], limits: Limits) -> None:
+    """Refuse an archive by what its directory says, before anything of it is read.
+
+    Raises:
+        InputError: too many entries, or too large alone or together.
+    """
+    if len(sizes) > limits.entries:
+        raise InputError(f"{len(sizes)} entries are over the limit of {limits.entries}", remedy="raise --limit-entries")
+    if max(sizes, default=0) > limits.entry_bytes:
+        raise InputError(
+            f"an entry of {max(sizes)} bytes is over the limit of {limits.entry_bytes}", remedy="raise --limit-entry"
+        )
+    if sum(sizes) > limits.archive_bytes:
+        raise InputError(
+            f"{sum(sizes)} bytes unpacked are over the limit of {limits.archive_bytes}", remedy="raise --limit-archive"
+        )
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

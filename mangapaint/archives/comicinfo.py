@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -30,6 +30,12 @@ class PageFacts:
     width: int | None
     height: int | None
     bytes: int
+
+
+def pick(names: Iterable[str]) -> str | None:
+    """Which of a chapter's entries is its ComicInfo: the one at the root, else the first in a folder."""
+    found = [name for name in names if name.rpartition("/")[2].casefold() == NAME.casefold()]
+    return min(found, key=lambda name: name.count("/"), default=None)
 
 
 def direction(data: bytes) -> ReadingDirection | None:

@@ -9,10 +9,9 @@ from pathlib import PurePosixPath
 
 from natsort import natsort_keygen, ns
 
+from mangapaint.archives.base import NESTED, PROVENANCE
 from mangapaint.errors import UsageError
 from mangapaint.pixels import SUFFIXES, format_of
-
-ARCHIVE_SUFFIXES = frozenset({".cbz", ".zip", ".cbr", ".rar", ".cb7", ".7z", ".cbt", ".tar", ".epub", ".pdf"})
 
 _JUNK_FOLDERS = {"__macosx", "@recently-snapshot", "@recycle", "@eadir", "$recycle.bin", "#recycle", ".@__thumb"}
 _JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", "iconcache.db"}
@@ -76,7 +75,7 @@ def is_picture(name: str) -> bool:
 
 
 def is_archive(name: str) -> bool:
-    return suffix(name) in ARCHIVE_SUFFIXES
+    return suffix(name) in NESTED
 
 
 def is_safe(name: str) -> bool:
@@ -115,20 +114,45 @@ def with_suffix(stem: str, source_name: str, new: str) -> str:
     return stem + (own if format_of(own) == format_of(new) is not None else new)
 
 
-def extra_names(names: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """Output names of what is carried along: safe, and none that a page or another extra has."""
-    used = {folded(name) for name in taken}
-    result = []
-    for name in names:
-        safe = name if is_safe(name) else "/".join(_cleaned(part) for part in name.split("/") if part.strip(" ./\\"))
-        stem, dot = PurePosixPath(safe or "extra"), 1
-        candidate = str(stem)
-        while folded(candidate) in used:
-            dot += 1
-            candidate = str(stem.with_name(f"{stem.stem}-{dot}{stem.suffix}"))
-        used.add(folded(candidate))
-        result.append(candidate)
-    return result
+class FreeNames:
+    """Gives out names that are safe to write and that nothing else in the output has."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._used = {folded(name) for name in taken}
+
+    def give(self, name: str) -> str:
+        """The name itself where it can be had, else the nearest one."""
+        if not is_safe(name):
+            name = "/".join(_cleaned(part) for part in name.split("/") if part.strip(" .")) or "extra"
+        wanted, number = PurePosixPath(name), 1
+        while folded(name) in self._used:
+            number += 1
+            name = str(wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"))
+        self._used.add(folded(name))
+        return name
+
+
+def classify(names: Sequence[str], keys: Sequence[str | bytes]) -> tuple[list[int], list[int], list[str]]:
+    """Sort a container's entries out.
+
+    Args:
+        names: decoded names, with "/" between folders.
+        keys: what to order each by: its name, or its bytes where the decoding is doubtful.
+
+    Returns:
+        Indices of the pages in reading order, indices of what is carried along in order of name, names left out.
+    """
+    pages, extras, skipped = [], [], []
+    for index, name in enumerate(names):
+        if is_junk(name) or is_archive(name):
+            skipped.append(name)
+        elif is_picture(name):
+            pages.append(index)
+        elif PurePosixPath(name).name != PROVENANCE:  # of an earlier run; this one writes its own
+            extras.append(index)
+    pages.sort(key=lambda index: (*sort_key(keys[index]), index))
+    extras.sort(key=lambda index: (names[index], index))
+    return pages, extras, skipped
 
 
 def folded(name: str) -> str:

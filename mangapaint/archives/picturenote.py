@@ -20,7 +20,9 @@ def embed(data: bytes, note: bytes) -> bytes:
         return data[:_HEADER_END] + chunk + data[_HEADER_END:]
     if data.startswith(b"\xff\xd8"):
         parts = [note[at : at + _JPEG_CHUNK] for at in range(0, len(note), _JPEG_CHUNK)]
-        segments = [b"\xff\xfe" + struct.pack(">H", 2 + len(_KEYWORD) + 1 + len(p)) + _KEYWORD + b"\0" + p for p in parts]
+        segments = [
+            b"\xff\xfe" + struct.pack(">H", 2 + len(_KEYWORD) + 1 + len(p)) + _KEYWORD + b"\0" + p for p in parts
+        ]
         return _after_app0(data, b"".join(segments))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         chunk = b"MGPT" + struct.pack("<I", len(note)) + note + b"\0" * (len(note) % 2)
