@@ -55,5 +55,26 @@ def run(
     print(path)
 
 
+@app.command()
+def export(
+    recipe: RecipeArgument,
+    corpus: CorpusOption = CORPUS,
+    folder: Annotated[Path | None, typer.Option(help="The run's folder.")] = None,
+    target: Annotated[Path, typer.Option("-o", "--output", help="Where the weights file goes.")] = Path("weights"),
+    profile: ProfileOption = None,
+) -> None:
+    """Write the EMA of a run as bf16 safetensors, and note sizes and checksums for the program."""
+    from mangapaint.models import pin, store
+    from train import export as exporting
+    from train import tasks
+    from train.recipe import load
+
+    loaded = load(recipe, profile)
+    path = exporting.export(loaded, tasks.build(loaded, corpus), folder or RUNS / loaded.name, corpus, target)
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+    if target.resolve() == store.shipped_folder().resolve():
+        pin.main()
+
+
 if __name__ == "__main__":
     app()

@@ -1,7 +1,7 @@
 """A prepared corpus: decoded pictures in one flat file, so that training reads no codec.
 
-`prepare` writes a folder with `pixels.bin` (all pictures as uint8 sRGB rows, one after the other) and `manifest.json` (set, name,
-size, offset and licence class of each). `Corpus` maps it and cuts random crops.
+`prepare` writes a folder with `pixels.bin` (all pictures as uint8 sRGB rows, one after the other) and `manifest.json`
+(set, name, size, offset and licence class of each). `Corpus` maps it and cuts random crops.
 """
 
 from __future__ import annotations
@@ -138,12 +138,3 @@ def resized(picture: Picture, height: int, width: int) -> Picture:
     return np.asarray(
         cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC), np.uint8
     )
-
-
-def random_crop(picture: Picture, side: int, zoom: tuple[float, float], rng: np.random.Generator) -> Picture:
-    """(side, side, 3) crop that shows `side / zoom` px of the picture, zoom drawn log-uniformly and capped by its size."""
-    scale = float(np.exp(rng.uniform(np.log(zoom[0]), np.log(zoom[1]))))
-    span = int(min(max(8, round(side / scale)), *picture.shape[:2]))
-    y = int(rng.integers(0, picture.shape[0] - span + 1))
-    x = int(rng.integers(0, picture.shape[1] - span + 1))
-    return resized(picture[y : y + span, x : x + span], side, side)

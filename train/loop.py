@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mangapaint.engine import memory
 from train import checkpoint
 from train.recipe import Recipe
 
@@ -65,10 +66,12 @@ def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
         The checkpoint: {"ema", "nets", "optimizers", "step", "seconds", "recipe"}.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if device.type == "cpu":
+        memory.keep_freed_blocks()
     schedule = recipe.schedule
     path = folder / "checkpoint.pt"
     torch.manual_seed(schedule.seed)
-    nets = {name: net.to(device, memory_format=torch.channels_last) for name, net in task.nets().items()}
+    nets = {name: net.to(device).to(memory_format=torch.channels_last) for name, net in task.nets().items()}
     ema = copy.deepcopy(nets[task.main]).eval().requires_grad_(False)
     optimizers = {
         name: torch.optim.AdamW(
@@ -145,10 +148,10 @@ def rate_at(done: float, step: int, warmup: int, final: float) -> float:
 
 @torch.no_grad()
 def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
-    for average, value in zip(ema.parameters(), net.parameters(), strict=True):
-        average.lerp_(value.detach(), 1 - decay)
-    for average, value in zip(ema.buffers(), net.buffers(), strict=True):
-        average.copy_(value)
+    for slow, fast in zip(ema.parameters(), net.parameters(), strict=True):
+        slow.lerp_(fast.detach(), 1 - decay)
+    for kept, value in zip(ema.buffers(), net.buffers(), strict=True):
+        kept.copy_(value)
 
 
 class Feed:
@@ -196,19 +199,19 @@ class Curves:
     def __enter__(self) -> Curves:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.board = SummaryWriter(str(self.folder / "tensorboard"))  # type: ignore[no-untyped-call]
+        self.board = SummaryWriter(str(self.folder / "tensorboard"))
         self.lines = (self.folder / "curve.jsonl").open("a", buffering=1)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.board.close()  # type: ignore[no-untyped-call]
+        self.board.close()
         self.lines.close()
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         row = {"step": step} | {key: round(value, 6) for key, value in values.items()}
         self.lines.write(json.dumps(row) + "\n")
         for key, value in values.items():
-            self.board.add_scalar(key, value, step)  # type: ignore[no-untyped-call]
+            self.board.add_scalar(key, value, step)
         words = " ".join(f"{key} {value:.4f}" for key, value in values.items())
         print(f"step {step} {words} ({time.monotonic() - self.start:.0f} s)", flush=True)
 

@@ -19,8 +19,10 @@ def halftoned(gray: Gray, rng: np.random.Generator) -> Gray:
     shade = cv2.GaussianBlur(closed, (0, 0), rng.uniform(1.5, 3)).astype(np.float32) / 255
     levels = np.sort(rng.uniform(0.1, 0.9, int(rng.integers(2, 5))))
     cover = 1 - (np.searchsorted(levels, shade.ravel()).reshape(shade.shape) / len(levels))
-    cover = np.where(shade > levels[-1], 0, np.where(shade < rng.uniform(0.02, 0.12), 1, cover * 0.7)).astype(np.float32)
-    page = np.minimum(ink, screen(cover, rng))
+    cover = np.where(shade > levels[-1], 0, np.where(shade < rng.uniform(0.02, 0.12), 1, cover * 0.7)).astype(
+        np.float32
+    )
+    page = np.minimum(ink, screen(cover.astype(np.float32), rng))
     return np.asarray(255 * page, np.uint8)
 
 
@@ -55,7 +57,7 @@ def jpeg(gray: Gray, quality: int, rng: np.random.Generator) -> Gray:
     padded = cv2.copyMakeBorder(gray, top, 8, left, 8, cv2.BORDER_REPLICATE)
     data = cv2.imencode(".jpg", padded, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
     decoded = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    return np.asarray(decoded[top : top + gray.shape[0], left : left + gray.shape[1]], np.uint8)
+    return np.asarray(np.asarray(decoded)[top : top + gray.shape[0], left : left + gray.shape[1]], np.uint8)
 
 
 def scanned(low: Gray, rng: np.random.Generator) -> Gray:

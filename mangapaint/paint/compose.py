@@ -1,0 +1,113 @@
+"""From low-resolution paint to full-resolution colour: joint bilateral upsampling, then the page's own ink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mangapaint.paint.lab import lab_to_rgb, rgb_to_lab
+
+RANGE_SIGMA = 0.05
+"""Difference of luminance (0..1) at which a neighbour counts for little in joint bilateral upsampling."""
+STRIP = 4_000_000
+"""Pixels that are composed at a time: bounds the memory of a page that was upscaled."""
+
+
+def joint_upsample(low: Tensor, guide: Tensor) -> Tensor:
+    """Double the size of `low` along the edges of `guide` (Kopf et al. 2007, 3x3 neighbours).
+
+    Args:
+        low: (N, C, h, w) float.
+        guide: (N, 1, 2 h, 2 w) float in 0..1, the picture that `low` belongs to.
+
+    Returns:
+        (N, C, 2 h, 2 w).
+    """
+    n, c, h, w = low.shape
+    padded = F.pad(low, (1, 1, 1, 1), mode="replicate")
+    coarse = F.pad(F.avg_pool2d(guide, 2), (1, 1, 1, 1), mode="replicate")
+    fine = F.pixel_unshuffle(guide, 2)
+    total, weights = low.new_zeros(n, c, 4, h, w), low.new_zeros(n, 1, 4, h, w)
+    phase_y = low.new_tensor([-0.25, -0.25, 0.25, 0.25]).view(1, 4, 1, 1)
+    phase_x = low.new_tensor([-0.25, 0.25, -0.25, 0.25]).view(1, 4, 1, 1)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            near = torch.exp(-((dy - phase_y) ** 2 + (dx - phase_x) ** 2) / (2 * 0.6**2))
+            difference = fine - coarse[:, :, 1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w]
+            weight = (near * (torch.exp(difference.square() * (-0.5 / RANGE_SIGMA**2)) + 1e-3))[:, None]
+            total += weight * padded[:, :, None, 1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w]
+            weights += weight
+    return F.pixel_shuffle((total / weights).flatten(1, 2), 2)
+
+
+def vivid(paint: Tensor, gain: float) -> Tensor:
+    """(N, 3, H, W) sRGB with its distance from gray multiplied; lightness (BT.601) stays."""
+    y = (paint * paint.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return (y + (paint - y) * gain).clamp(0, 1)
+
+
+def under_ink(paint: Tensor, page: Tensor, paper: Tensor) -> Tensor:
+    """Multiply layer: the drawing over the paint, paper where it must stay white.
+
+    Args:
+        paint: (N, 3, h, w) sRGB in 0..1, any size.
+        page: (N, 1, H, W) uint8 luminance, full size.
+        paper: (N, 1, h, w) in 0..1, 1 where paper stays white.
+
+    Returns:
+        (N, 3, H, W) uint8 sRGB.
+    """
+    layer = paint + (1 - paint) * paper
+    return in_strips(layer, page, lambda colour, ink: colour * ink)
+
+
+def under_luminance(ab: Tensor, page: Tensor, paper: Tensor) -> Tensor:
+    """Keep L* of the page exactly and take a*, b* from the paint.
+
+    Args:
+        ab: (N, 2, h, w), CIE Lab units.
+        page: (N, 1, H, W) uint8 luminance.
+        paper: as in `under_ink`.
+
+    Returns:
+        (N, 3, H, W) uint8 sRGB; colours outside sRGB are clipped.
+    """
+
+    def combined(colour: Tensor, gray: Tensor) -> Tensor:
+        lightness = rgb_to_lab(gray.expand(-1, 3, -1, -1))[:, :1]
+        return lab_to_rgb(torch.cat([lightness, colour], 1))
+
+    return in_strips(ab * (1 - paper), page, combined)
+
+
+def in_strips(layer: Tensor, page: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Apply `combine(layer at full size, page in 0..1)` to horizontal strips and round to uint8.
+
+    Rows of a strip are interpolated as those of the whole: the result does not depend on the strips.
+    """
+    n, _, height, width = page.shape
+    step = max(1, min(height, STRIP // max(1, n * width)))
+    result = torch.empty(n, 3, height, width, dtype=torch.uint8, device=page.device)
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        colour = rows_of(layer, top, bottom, height, width)
+        mixed = combine(colour, page[:, :, top:bottom].float() / 255)
+        result[:, :, top:bottom] = (mixed.clamp(0, 1) * 255).round().to(torch.uint8)
+    return result
+
+
+def rows_of(layer: Tensor, top: int, bottom: int, height: int, width: int) -> Tensor:
+    """Rows top..bottom of `layer` enlarged bilinearly to (height, width) (half-pixel centres)."""
+    rows = layer.shape[2]
+    centre = (torch.arange(top, bottom, device=layer.device, dtype=torch.float32) + 0.5) * (rows / height) - 0.5
+    centre = centre.clamp(0, rows - 1)
+    low = centre.floor().long()
+    high = (low + 1).clamp_max(rows - 1)
+    share = (centre - low).view(1, 1, -1, 1).to(layer.dtype)
+    picked = layer[:, :, low] * (1 - share) + layer[:, :, high] * share
+    if picked.shape[3] == width:
+        return picked
+    return F.interpolate(picked, size=(bottom - top, width), mode="bilinear", align_corners=False)

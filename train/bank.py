@@ -1,0 +1,48 @@
+"""The bank of palettes that travels with the painter: rich, far apart, for chapters that bring no colour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from mangapaint.paint.lab import rgb_to_lab
+from mangapaint.paint.palette import palette_of
+from train.corpus import Corpus
+
+CANDIDATES = 1500
+TOGETHER = 4
+"""Pictures that make one palette: a chapter has several characters and places."""
+RICHEST = 0.2
+"""Share of the candidates, by richness of colour, among which palettes far apart are picked."""
+
+
+def richness(picture: Tensor) -> float:
+    """How many hues live in (1, 3, H, W), times their mean chroma (L*a*b*); 12 hue bins weighted by chroma."""
+    lab = rgb_to_lab(picture)
+    chroma = torch.hypot(lab[:, 1], lab[:, 2]).flatten()
+    hue = torch.atan2(lab[:, 2], lab[:, 1]).flatten()
+    share = torch.histc(hue[chroma > 8], 12, -torch.pi, torch.pi)
+    share = share[share > 0] / share.sum().clamp_min(1)
+    return float(torch.exp(-(share * share.log()).sum()) * chroma.mean().clamp_max(40))
+
+
+def palettes(corpus: Path, sets: dict[str, float], count: int, seed: int) -> Tensor:
+    """(count, 216) palettes, the richest first."""
+    rng = np.random.default_rng(seed)
+    source = Corpus(corpus, sets)
+    found, scores = [], []
+    for _ in range(CANDIDATES):
+        tiles = [cv2.resize(source.draw(rng)[1], (64, 64), interpolation=cv2.INTER_AREA) for _ in range(TOGETHER)]
+        picture = torch.from_numpy(np.concatenate(tiles)).permute(2, 0, 1)[None].float() / 255
+        found.append(palette_of(picture))
+        scores.append(richness(picture))
+    order = np.argsort(scores)[::-1][: max(count, int(RICHEST * CANDIDATES))]
+    rich = torch.cat([found[i] for i in order])
+    picked = [0]
+    while len(picked) < count:
+        picked.append(int(torch.cdist(rich, rich[picked]).amin(1).argmax()))
+    return rich[picked]
