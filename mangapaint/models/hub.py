@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +19,9 @@ BACKOFF = (1.0, 2.0, 4.0, 8.0)
 _TIMEOUT = 10.0
 """Seconds without an answer."""
 _DEFAULT_FILE = "model.safetensors"
+_BUSY = frozenset({408, 429})
+_BROKE = "the connection to the Hub broke again and again"
+_LATER = "try again later, or give a path to the file"
 _HEX = frozenset("0123456789abcdef")
 _LOCAL = {errno.ENOSPC: "the disk is full", errno.EROFS: "it is read-only", errno.EACCES: "it is not writable"}
 
@@ -159,7 +163,13 @@ def _download(exact: HubFile, size: int, tell: Tell) -> Path:
                 remedy="check HF_ENDPOINT and proxies, or update mangapaint",
             )
         most = (len(BACKOFF) + 1) * remote.size
-        return Path(hf_hub_download(exact.repo_id, name, revision=exact.revision, tqdm_class=_progress(most)))
+        try:
+            path = hf_hub_download(exact.repo_id, name, revision=exact.revision, tqdm_class=_progress(most))
+        except _tried_by_library() as error:
+            if _status(error) in {None, *_BUSY}:
+                raise HubDown(_BROKE, remedy=_LATER) from error
+            raise
+        return Path(path)
 
     tell(f"downloading {exact}")
     path = _patiently(exact, once)
@@ -176,8 +186,7 @@ def _patiently(wanted: HubFile, ask: Callable[[], T]) -> T:
     """What `ask` returns, after at most five tries."""
     from huggingface_hub import errors
 
-    # httpx or httpx2, by the library's version: whichever it is, the library's own error is derived from its root.
-    http_error: type[Exception] = errors.HfHubHTTPError.__bases__[0]
+    http_error = _http_error()
     for pause in (*BACKOFF, None):
         try:
             return ask()
@@ -195,17 +204,36 @@ def _patiently(wanted: HubFile, ask: Callable[[], T]) -> T:
             time.sleep(pause)
     raise HubDown(
         f"the Hub did not deliver {printable(str(wanted))} in {len(BACKOFF) + 1} tries ({_brief(last)})",
-        remedy="try again later, or give a path to the file",
+        remedy=_LATER,
     ) from last
 
 
 def _is_final(error: BaseException) -> bool:
     """Whether trying again cannot help: the request itself was refused, or the local disk."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    status = _status(error)
     if status is not None:
-        # 429 of a download has been waited for by the library already, as long as the server asked.
-        return not (status >= 500 or status in {408, 429})
+        return not (status >= 500 or status in _BUSY)
     return isinstance(error, OSError) and error.errno in _LOCAL
+
+
+def _status(error: BaseException) -> int | None:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _http_error() -> type[Exception]:
+    """Root of all errors of the library's transport, which is httpx or httpx2, by its version."""
+    from huggingface_hub import errors
+
+    return errors.HfHubHTTPError.__bases__[0]
+
+
+def _tried_by_library() -> tuple[type[Exception], ...]:
+    """Errors of a download that the library itself resumes five times, so that more tries would multiply."""
+    from huggingface_hub import errors
+
+    transport = importlib.import_module(_http_error().__module__.partition(".")[0])
+    return transport.ConnectError, transport.TimeoutException, transport.RemoteProtocolError, errors.HfHubHTTPError
 
 
 def _refused(wanted: HubFile, error: Exception) -> WeightsError:
@@ -219,7 +247,7 @@ def _refused(wanted: HubFile, error: Exception) -> WeightsError:
 
 def _brief(error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    status = getattr(getattr(cause, "response", None), "status_code", None)
+    status = _status(cause)
     lines = str(cause).strip().splitlines()
     return f"HTTP {status}" if status is not None else printable(lines[0] if lines else type(cause).__name__)
 
@@ -268,7 +296,7 @@ def _progress(most: int) -> type[Any]:
         def update(self, n: float | None = 1) -> bool | None:
             self.received += max(0, int(n or 0))
             if self.received > most:
-                raise HubDown("the connection to the Hub broke again and again", remedy="try again later")
+                raise HubDown(_BROKE, remedy=_LATER)
             return super().update(n)  # type: ignore[no-any-return]
 
     return Bounded
