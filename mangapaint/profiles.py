@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
+_EXACT = _FLAGS | ImageCms.Flags.NOOPTIMIZE  # the short cuts of lcms are 10 levels off in the shadows
 _SPACE_OF_MODE = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 
 
@@ -37,12 +38,12 @@ def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Imag
 def _convert(image: Image.Image, data: bytes, notes: list[str]) -> Image.Image:
     profile = ImageCms.ImageCmsProfile(BytesIO(data))
     space = profile.profile.xcolor_space.strip()
-    name = (ImageCms.getProfileDescription(profile) or "").strip() or space
+    name = _description(profile) or f"a {space} profile"
     if image.mode == "L" and space in {"GRAY", "RGB"}:
         # 256 shades have 256 answers; the green one is taken because a neutral input has a neutral result.
         ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
         ramp = ramp if space == "GRAY" else ramp.convert("RGB")
-        table = np.asarray(_apply(ramp, profile).getchannel("G"))[0]
+        table = np.asarray(_apply(ramp, profile, _EXACT).getchannel("G"))[0]
         if abs(table.astype(int) - np.arange(256)).max() <= 1:
             return image
         notes.append(f"converted from {name} to sRGB")
@@ -55,8 +56,16 @@ def _convert(image: Image.Image, data: bytes, notes: list[str]) -> Image.Image:
     return _apply(image, profile)
 
 
-def _apply(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    transform = ImageCms.buildTransform(profile, _srgb(), image.mode, "RGB", _INTENT, _FLAGS)
+def _description(profile: ImageCms.ImageCmsProfile) -> str:
+    try:
+        text = profile.profile.profile_description or ""
+    except ValueError:  # not in ASCII, as some scanners write it: Pillow cannot read it, but the profile is good
+        return ""
+    return "".join(c for c in text if c.isprintable()).strip()
+
+
+def _apply(image: Image.Image, profile: ImageCms.ImageCmsProfile, flags: ImageCms.Flags = _FLAGS) -> Image.Image:
+    transform = ImageCms.buildTransform(profile, _srgb(), image.mode, "RGB", _INTENT, flags)
     result = ImageCms.applyTransform(image, transform)
     if result is None:
         raise ValueError("no result")
