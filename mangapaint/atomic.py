@@ -42,24 +42,52 @@ def writing(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder is not writable or the disk is full, also when that happens in the body.
     """
-    with _as_output_error(target, _WRITE_ERRORS):
-        with _as_output_error(target):
+    part = Part(target)
+    try:
+        with output_errors(target):
+            yield part.path
+        part.commit()
+    finally:
+        part.discard()
+
+
+class Part:
+    """A file in the making beside its target; commit() moves it there, discard() removes it.
+
+    Attributes:
+        path: exists and is empty; write into it in place, and close it before commit().
+
+    Raises:
+        OutputError: the target's folder cannot be written.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        with output_errors(target, any_code=True):
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = part_path(target)
-            lock = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-        try:
-            hold(lock)
-            yield part
-            with _as_output_error(target):
-                sync(part)
-                part.replace(target)
-                sync(target.parent)
-        except BaseException:
+            self.path = part_path(target)
+            self._lock: int | None = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+            hold(self._lock)
+
+    def commit(self) -> None:
+        """Sync and move onto the target; what was there is replaced in one step."""
+        with output_errors(self.target, any_code=True):
+            sync(self.path)
+            self.path.replace(self.target)
+            sync(self.target.parent)
+        self._release()
+
+    def discard(self) -> None:
+        """Remove what was not committed; does nothing afterwards or a second time."""
+        if self._lock is not None:
             with suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(lock)
+                self.path.unlink(missing_ok=True)
+            self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def part_path(target: Path) -> Path:
@@ -139,12 +167,12 @@ def _held(path: Path) -> bool:
 
 
 @contextmanager
-def _as_output_error(target: Path, codes: set[int] | None = None) -> Iterator[None]:
-    """Turn an OSError (only those with `codes`, where given) into an OutputError about `target`."""
+def output_errors(target: Path, *, any_code: bool = False) -> Iterator[None]:
+    """Turn an OSError that says "cannot be written" (or any, with `any_code`) into an OutputError about `target`."""
     try:
         yield
     except OSError as error:
-        if codes is not None and error.errno not in codes:
+        if not any_code and error.errno not in _WRITE_ERRORS:
             raise
         raise OutputError(f"cannot write {target.name}: {_reason(target, error)}", chapter=target) from error
 
