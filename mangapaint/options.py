@@ -151,12 +151,12 @@ OPTIONS: dict[str, Option] = {
     "color-threshold": Option("input", "color_threshold", _number(0, 255)),
     "direction": Option("input", "direction", _choice("auto", "rtl", "ltr")),
     "tolerate-truncated": Option("input", "tolerate_truncated", _switch),
-    "max-page-megapixels": Option("limits", "page_megapixels", _number(0.001, 1e6)),
-    "max-page-side": Option("limits", "side", _whole(1)),
-    "max-entry-mib": Option("limits", "entry_bytes", _whole(1, times=MIB)),
-    "max-archive-mib": Option("limits", "archive_bytes", _whole(1, times=MIB)),
-    "max-entries": Option("limits", "entries", _whole(1)),
-    "max-pdf-pages": Option("limits", "pdf_pages", _whole(1)),
+    "limit-megapixels": Option("limits", "page_megapixels", _number(0.001, 1e6)),
+    "limit-side": Option("limits", "side", _whole(1)),
+    "limit-entry": Option("limits", "entry_bytes", _whole(1, times=MIB)),
+    "limit-archive": Option("limits", "archive_bytes", _whole(1, times=MIB)),
+    "limit-entries": Option("limits", "entries", _whole(1)),
+    "limit-pdf-pages": Option("limits", "pdf_pages", _whole(1)),
     "pdf-megapixels": Option("limits", "pdf_page_megapixels", _number(0.1, 250)),
 }
 """By name, in the spelling of the flag; the command line, the environment and the file all use it."""

@@ -89,7 +89,7 @@ def test_an_impossible_value_is_refused_in_the_flags_spelling(name: str, value: 
 
 
 def test_words_are_understood() -> None:
-    flags = {"upscale": "2x", "batch": "auto", "min-age": "60s", "max-entry-mib": "2", "name-encoding": "SJIS"}
+    flags = {"upscale": "2x", "batch": "auto", "min-age": "60s", "limit-entry": "2", "name-encoding": "SJIS"}
     settings = config.load(flags, environ={"MANGAPAINT_REFERENCE": "a.png:b.png", "MANGAPAINT_OVERWRITE": "yes"})
     assert settings.upscale.scale == 2
     assert settings.engine.batch is None

@@ -1,0 +1,117 @@
+"""The painter of the command line: found and named early, loaded when the first page needs it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mangapaint.errors import UsageError, printable
+from mangapaint.page import PageImage
+from mangapaint.pipeline.contracts import PageSource, PaintedPage, Painter
+from mangapaint.settings import Settings
+
+if TYPE_CHECKING:
+    from mangapaint.engine.runner import Engine
+    from mangapaint.paint.colorizer import Colorizer
+
+
+class ColorizerLoader:
+    """Makes the painter that the settings describe, once.
+
+    Args:
+        settings: of the run.
+        tell: gets lines for the user: what is fetched, which device is used.
+    """
+
+    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._identity = ""
+        self._painter: Painter | None = None
+
+    @property
+    def name(self) -> str:
+        return self._settings.paint.model if self._settings.paint else self._settings.upscale.model
+
+    @property
+    def identity(self) -> str:
+        """Hex digest of the weights and of every file that the settings name; fetches weights that are not here.
+
+        Raises:
+            UsageError: a model or a file that the settings name is not there.
+            WeightsError: weights cannot be had.
+        """
+        if not self._identity:
+            settings = self._settings
+            parts = [_weights_sum(ref, settings.engine.offline, self._tell) for ref in _models(settings)]
+            if settings.paint is not None:
+                named = [("the palette", settings.paint.palette)] if settings.paint.palette else []
+                named += [("the reference", path) for path in settings.paint.references]
+                parts += [f"{what}: {_file_sum(what, path)}" for what, path in named]
+            self._identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return self._identity
+
+    def load(self) -> Painter:
+        """The painter; takes seconds the first time."""
+        if self._painter is None:
+            from mangapaint.engine.runner import Engine
+            from mangapaint.paint.colorizer import Colorizer
+
+            engine = Engine(self._settings.engine)
+            self._tell(f"using {engine.device.name} ({engine.device.kind}, {engine.device.precision})")
+            self._painter = _ColorizerAsPainter(engine, Colorizer(engine, self._settings))
+        return self._painter
+
+
+class _ColorizerAsPainter:
+    """A Colorizer, with the batch size that its engine finds fitting."""
+
+    def __init__(self, engine: Engine, colorizer: Colorizer) -> None:
+        self._engine = engine
+        self._colorizer = colorizer
+
+    @property
+    def digest(self) -> str:
+        return self._colorizer.digest
+
+    @property
+    def device(self) -> str:
+        return self._colorizer.device
+
+    def fitting_batch(self, height: int, width: int) -> int:
+        return self._engine.fitting_batch("painter", height, width)
+
+    def prepare(self, pages: Sequence[PageSource]) -> None:
+        self._engine.forget()  # another chapter, another try: memory may be free by now
+        self._colorizer.prepare(pages)
+
+    def paint(self, pages: list[PageImage]) -> Sequence[PaintedPage]:
+        return self._colorizer.paint(pages)
+
+    def upscale(self, pages: list[PageImage]) -> Sequence[PaintedPage]:
+        return self._colorizer.upscale(pages)
+
+
+def _models(settings: Settings) -> list[str]:
+    refs = [settings.paint.model] if settings.paint else []
+    return [*refs, settings.upscale.model] if settings.upscale.scale > 1 else refs
+
+
+def _weights_sum(ref: str, offline: bool, tell: Callable[[str], None]) -> str:
+    from mangapaint.models import store, weightfile
+
+    path, spec = store.resolve(ref, offline=offline, tell=tell)
+    # A registered model is what the registry says: its file is compared with that when it is loaded.
+    return spec.sha256 or weightfile.sha256_of(path)
+
+
+def _file_sum(what: str, path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"{what} {printable(str(path))} cannot be read: {error.strerror}", remedy="check the path"
+        ) from error
