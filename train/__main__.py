@@ -56,6 +56,23 @@ def run(
 
 
 @app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="painter, upscaler, or a .safetensors file.")],
+    source: Annotated[Path, typer.Argument(help="Folder or zip of coloured pictures never trained on.", exists=True)],
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Print a table of figures beside the gray page (colour) or bicubic enlargement (upscaler)."""
+    from mangapaint.models import store
+    from mangapaint.settings import EngineSettings
+    from train import evaluate as evaluation
+    from train import metrics
+
+    engine = EngineSettings(device=device)
+    score = evaluation.colour if store.resolve(model)[1].task == "colorize" else evaluation.sharpness
+    print(metrics.table(score(source, model, engine)))
+
+
+@app.command()
 def export(
     recipe: RecipeArgument,
     corpus: CorpusOption = CORPUS,
