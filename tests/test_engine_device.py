@@ -155,6 +155,44 @@ def test_only_shortage_counts_as_shortage(error: Exception, expected: bool) -> N
     assert memory.ran_out(error) is expected
 
 
+@pytest.mark.parametrize(("free", "expected"), [(GIB // 4, True), (8 * GIB, False)])
+def test_primitive_that_cannot_be_made_counts_as_shortage_only_when_memory_is_scarce(
+    monkeypatch: pytest.MonkeyPatch, free: int, expected: bool
+) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: free)
+    assert memory.ran_out(RuntimeError("could not create a primitive")) is expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS")
+def test_tight_address_space_ends_in_a_result_or_out_of_memory_and_never_hangs() -> None:
+    code = """
+import resource, sys, torch
+from pathlib import Path
+from mangapaint.engine.runner import Engine
+from mangapaint.errors import OutOfMemoryError
+from mangapaint.settings import EngineSettings
+torch.set_num_threads(1)
+engine = Engine(EngineSettings(device="cpu", precision="fp32"))
+net = engine.prepare(torch.nn.Sequential(*(torch.nn.Conv2d(a, b, 3, padding=1) for a, b in ((1, 48), (48, 1)))))
+x = torch.rand(1, 1, 700, 700)
+engine.tiled("net", net, x[..., :64, :64], scale=1, overlap=2)
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+for megabytes in (40, 12, 1):
+    limit = pages * resource.getpagesize() + megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    engine.forget()
+    try:
+        engine.tiled("net", net, x, scale=1, overlap=2, tile=700)
+        print("done")
+    except OutOfMemoryError as error:
+        print(int(error.exit_code))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[0] == "done"
+    assert result.stdout.split()[-1] in {"8", "done"}
+
+
 def test_a_real_shortage_on_the_cpu_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60, dtype=torch.uint8)

@@ -21,12 +21,22 @@ _OUT_OF_MEMORY = (
 )
 """Lower-case parts of the texts of torch's CPU, CUDA, MPS, cuDNN and cuBLAS allocators."""
 
+_PERHAPS = ("could not create a primitive", "could not create a memory", "could not execute a primitive")
+"""What oneDNN says when it gets no memory, but also when it cannot do a thing at all."""
+_SCARCE = 2**30
+"""Free memory below which the doubtful texts are believed, bytes."""
+
 
 def ran_out(error: BaseException) -> bool:
     """Whether the error means that memory is lacking, so that a smaller piece of work may succeed."""
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(part in str(error).lower() for part in _OUT_OF_MEMORY)
+    if not isinstance(error, RuntimeError):
+        return False
+    text = str(error).lower()
+    if any(part in text for part in _OUT_OF_MEMORY):
+        return True
+    return any(part in text for part in _PERHAPS) and available_bytes() < _SCARCE
 
 
 def available_bytes(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
