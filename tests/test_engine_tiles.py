@@ -60,7 +60,7 @@ def engine(precision: str = "fp32", **more: int) -> Engine:
     overlap=st.integers(0, 40),
     step=st.sampled_from([1, 2, 4, 8]),
 )
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 def test_cores_cover_each_pixel_once_and_windows_reach_far_enough(
     height: int, width: int, side: int, overlap: int, step: int
 ) -> None:
@@ -79,8 +79,8 @@ def test_cores_cover_each_pixel_once_and_windows_reach_far_enough(
     assert (covered == 1).all()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (64, 64), (65, 191), (300, 257), (1000, 70)])
-@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (64, 64), (65, 191), (300, 257), (700, 70)])
+@pytest.mark.parametrize("scale", [2, 3])
 def test_tiled_equals_untiled_in_fp32(size: tuple[int, int], scale: int) -> None:
     runner = engine()
     net = runner.prepare(Upscaler(scale))
