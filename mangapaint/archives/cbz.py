@@ -161,7 +161,7 @@ class CbzReader(Reader):
         return self._entries.read(self._pages[index])
 
     def original(self, index: int) -> bytes:
-        return self._entries.raw(self._pages[index]) or b""
+        return self._entries.raw(self._pages[index])
 
     def extras(self) -> Iterator[Extra]:
         for index in self._extras:
@@ -194,10 +194,12 @@ class CbzWriter(Closing):
         self._zip = zipfile.ZipFile(self._part.path, "w")
 
     def add(self, index: int, data: bytes, suffix: str) -> None:
+        claim(self._done, index, len(self._reader))
         self._put(index, data, suffix)
         self._added = True
 
     def keep(self, index: int) -> None:
+        claim(self._done, index, len(self._reader))
         self._put(index, self._reader.original(index), names.suffix(self._reader.names[index]))
 
     def note(self, name: str, data: bytes) -> None:
@@ -226,7 +228,6 @@ class CbzWriter(Closing):
         self._part.discard()
 
     def _put(self, index: int, data: bytes, suffix: str) -> None:
-        claim(self._done, index, len(self._reader))
         name = names.with_suffix(self._stems[index], self._reader.names[index], suffix)
         with atomic.output_errors(self._part.target):
             if index != len(self._pages):
@@ -280,6 +281,6 @@ def _check_overlaps(infos: list[zipfile.ZipInfo], end: int) -> None:
     """Entries that share bytes are how 100 kB unpack to gigabytes; Python's zipfile reads them happily."""
     ordered = sorted(infos, key=lambda info: info.header_offset)
     starts = [info.header_offset for info in ordered[1:]] + [end]
-    for info, start in zip(ordered, starts, strict=True):
+    for info, start in zip(ordered, starts, strict=False):
         if info.header_offset + _LOCAL_HEADER + info.compress_size > start:
             raise InputError("its entries overlap", remedy="this is no honest zip; repack it")

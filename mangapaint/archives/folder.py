@@ -109,10 +109,12 @@ class FolderWriter(Closing):
         atomic.hold(self._lock)
 
     def add(self, index: int, data: bytes, suffix: str) -> None:
+        claim(self._done, index, len(self._reader))
         self._put(index, data, suffix)
         self._added = True
 
     def keep(self, index: int) -> None:
+        claim(self._done, index, len(self._reader))
         self._put(index, self._reader.original(index), names.suffix(self._reader.names[index]))
 
     def note(self, name: str, data: bytes) -> None:
@@ -143,7 +145,6 @@ class FolderWriter(Closing):
             shutil.rmtree(self._stage, ignore_errors=True)
 
     def _put(self, index: int, data: bytes, suffix: str) -> None:
-        claim(self._done, index, len(self._reader))
         name = names.with_suffix(self._stems[index], self._reader.names[index], suffix)
         self._pages[index], self._facts[index] = name, facts_of(data)
         self._write(name, data)
@@ -172,7 +173,7 @@ class FolderWriter(Closing):
             stale = names.is_picture(file.name) and names.folded(file.name) not in fresh
             if stale and not file.is_dir() and (ours or names.folded(file.stem) in stems):
                 file.unlink()
-        for name in sorted(self._sizes, key=lambda name: name == PROVENANCE):
+        for name in sorted(self._sizes, key=lambda name: (name == PROVENANCE, name)):
             (self._target / name).parent.mkdir(parents=True, exist_ok=True)
             if name == PROVENANCE:
                 atomic.sync(self._target)

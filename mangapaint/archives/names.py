@@ -127,7 +127,8 @@ class FreeNames:
         wanted, number = PurePosixPath(name), 1
         while folded(name) in self._used:
             number += 1
-            name = str(wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"))
+            stem = _cut(wanted.stem, _LONGEST_PART // 2)
+            name = str(wanted.with_name(f"{stem}-{number}{_cut(wanted.suffix, _LONGEST_PART // 4)}"))
         self._used.add(folded(name))
         return name
 
@@ -163,5 +164,10 @@ def folded(name: str) -> str:
 def _cleaned(part: str) -> str:
     text = "".join(c if c.isprintable() else "_" for c in part)
     text = _FORBIDDEN.sub("_", text).strip(" .")
-    text = text.encode()[:_LONGEST_PART].decode(errors="ignore").rstrip(" .")
+    text = _cut(text, _LONGEST_PART - 1).rstrip(" .")
     return f"_{text}" if not text or _RESERVED.match(text) else text
+
+
+def _cut(text: str, length: int) -> str:
+    """At most `length` bytes of UTF-8, whole characters."""
+    return text.encode()[:length].decode(errors="ignore")

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mangapaint import pixels
 from mangapaint.archives.base import Extra, Kind, Reader
@@ -27,7 +29,8 @@ _OTHERS = 0.1
 """Share of the page that other pictures may take then; they lie over it as they are."""
 _DPI = 300.0
 _DPI_RANGE = (100.0, 600.0)
-_PLAIN_COLOUR = re.compile(r"/(Device|Cal)(Gray|RGB)\b|\[\s*/(ICCBased|CalGray|CalRGB)\b")
+_SAME = 2
+"""Levels by which a picture's profile may differ from plain grey or sRGB to be taken for it."""
 _DO = re.compile(rb"/([^\s/<>\[\]()]+)\s+Do\b")
 
 
@@ -165,47 +168,42 @@ def without_text(page: Any) -> None:
 def _embedded(document: Any, cover: Cover, limits: Limits) -> bytes:
     if cover.width * cover.height > limits.page_megapixels * 1e6 or max(cover.width, cover.height) > limits.side:
         raise PageError(f"{cover.width}x{cover.height} px is over the limit", remedy="raise --limit-megapixels")
-    plain = _PLAIN_COLOUR.match(document.xref_get_key(cover.xref, "ColorSpace")[1]) or (
-        document.xref_get_key(cover.xref, "ColorSpace")[0] == "xref"
-        and _PLAIN_COLOUR.match(document.xref_object(_number(document.xref_get_key(cover.xref, "ColorSpace")[1])))
+    as_jpeg = document.xref_get_key(cover.xref, "Filter")[1] in {"/DCTDecode", "[/DCTDecode]"} and (
+        document.xref_get_key(cover.xref, "Decode")[0] == "null"
     )
-    inverted = document.xref_get_key(cover.xref, "Decode")[0] != "null"
-    if document.xref_get_key(cover.xref, "Filter")[1] in {"/DCTDecode", "[/DCTDecode]"} and plain and not inverted:
-        return bytes(document.xref_stream_raw(cover.xref))
-    pixmap = pymupdf.Pixmap(document, cover.xref)
-    if (
-        pixmap.colorspace is None
-        or pixmap.colorspace.n not in (1, 3)
-        or pixmap.alpha
-        or "Lab" in pixmap.colorspace.name
-    ):
-        pixmap = pymupdf.Pixmap(pymupdf.csRGB, pixmap, 0)
-    return _png(pixmap)
+    jpeg = bytes(document.xref_stream_raw(cover.xref)) if as_jpeg else None
+    if jpeg and document.xref_get_key(cover.xref, "ColorSpace")[1] in {"/DeviceGray", "/DeviceRGB"}:
+        return jpeg
+    raw = pymupdf.Pixmap(document, cover.xref)
+    if raw.alpha:
+        raw = pymupdf.Pixmap(raw, 0)
+    bands = 0 if raw.colorspace is None else raw.colorspace.n
+    shown = pymupdf.Pixmap(pymupdf.csGRAY if bands == 1 else pymupdf.csRGB, raw)
+    if jpeg and bands in (1, 3) and cv2.norm(_array(raw), _array(shown), cv2.NORM_INF) <= _SAME:
+        return jpeg  # its profile says nothing else than the plain colours of its file
+    return pixels.encode(_array(shown), format="png")
 
 
 def _render(page: Any, limits: Limits) -> bytes:
     without_text(page)
     width, height = page.rect.width / 72, page.rect.height / 72  # inches
+    stored = {tuple(row[2:4]) for row in page.get_images()}  # smooth shades are listed among the shown pictures
     native = [
         info["width"] * 72 / max(1e-3, info["transform"][0] ** 2 + info["transform"][1] ** 2) ** 0.5
         for info in page.get_image_info()
-        if abs(pymupdf.Rect(info["bbox"])) >= _OTHERS * abs(page.rect)
+        if abs(pymupdf.Rect(info["bbox"])) >= _OTHERS * abs(page.rect) and (info["width"], info["height"]) in stored
     ]
     dpi = min(max(max(native), _DPI_RANGE[0]), _DPI_RANGE[1]) if native else _DPI
     dpi = min(dpi, (limits.pdf_page_megapixels * 1e6 / (width * height)) ** 0.5, limits.side / max(width, height))
     pixmap = page.get_pixmap(matrix=pymupdf.Matrix(dpi / 72, dpi / 72), colorspace=pymupdf.csRGB, annots=False)
-    return _png(pixmap, dpi)
+    return pixels.encode(_array(pixmap), format="png", dpi=(dpi, dpi))
 
 
-def _png(pixmap: Any, dpi: float | None = None) -> bytes:
+def _array(pixmap: Any) -> NDArray[np.uint8]:
+    """(H, W) for one band, else (H, W, bands)."""
     rows = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)
     picture = rows[:, : pixmap.width * pixmap.n].reshape(pixmap.height, pixmap.width, pixmap.n)
-    picture = picture[..., 0] if pixmap.n == 1 else picture
-    return pixels.encode(picture, format="png", dpi=None if dpi is None else (dpi, dpi))
-
-
-def _number(reference: str) -> int:
-    return int(reference.split()[0])
+    return picture[..., 0] if pixmap.n == 1 else picture
 
 
 def _tail(path: Path) -> bytes:

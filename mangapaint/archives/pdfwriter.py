@@ -6,6 +6,7 @@ Page sizes, outline, metadata, links and lettering stay; pages that are kept sta
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,7 @@ from mangapaint.errors import InputError, OutputError
 from mangapaint.settings import Limits, OutputSettings
 
 _UNLIMITED = Limits(page_megapixels=1e6, side=2**31)
+_SHADE = re.compile(rb"(?<!\S)/[^\s/()<>\[\]]+\s+sh(?!\S)")
 _DATE = "(D:19800101000000Z)"
 
 
@@ -43,11 +45,11 @@ class PdfWriter(Closing):
     def add(self, index: int, data: bytes, suffix: str) -> None:
         claim(self._done, index, self._count)
         page = self._document[index]
-        cover = find_cover(page)
+        cover, picture = find_cover(page), turned(data, -page.rotation, _UNLIMITED)
         if cover is None:
-            self._lay_under(page, data)
+            self._lay_under(page, picture)
         else:
-            self._exchange(page, cover, turned(data, -page.rotation, _UNLIMITED))
+            self._exchange(page, cover, picture)
         facts = facts_of(data)
         self._sizes[index] = facts.width, facts.height
 
@@ -111,17 +113,21 @@ class PdfWriter(Closing):
 
     def _lay_under(self, page: Any, data: bytes) -> None:
         """Put a rendered page's picture under its text, in place of all else that it showed."""
-        annotations = _annotations(self._document, page.xref)
-        page.remove_rotation()
+        annotations, rotation = _annotations(self._document, page.xref), page.rotation
+        page.set_rotation(0)
         page.add_redact_annot(page.rect, fill=False, cross_out=False)
         page.apply_redactions(
             images=pymupdf.PDF_REDACT_IMAGE_REMOVE,
             graphics=pymupdf.PDF_REDACT_LINE_ART_REMOVE_IF_TOUCHED,
             text=pymupdf.PDF_REDACT_TEXT_NONE,
         )
+        content = page.read_contents()  # one stream now; smooth shades are no line art to redaction
+        if _SHADE.search(content):
+            self._document.update_stream(page.get_contents()[0], _SHADE.sub(b" ", content))
         if annotations is not None:  # redaction takes the links away as well
             self._document.xref_set_key(page.xref, "Annots", annotations)
         page.insert_image(page.rect, xref=self._object(data), overlay=False, keep_proportion=False)
+        page.set_rotation(rotation)
 
     def _verify(self) -> None:
         try:
