@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,15 +54,31 @@ def trained(task: Task, folder: Path) -> nn.Module:
     return net.eval()
 
 
-def export(recipe: Recipe, task: Task, folder: Path, corpus: Path, target: Path) -> Path:
+def export(
+    recipe: Recipe,
+    task: Task,
+    folder: Path,
+    corpus: Path,
+    target: Path,
+    *,
+    bank_sets: Mapping[str, float] = BANK_SETS,
+) -> Path:
     """Write the weights file of a run.
+
+    Args:
+        recipe: that was run.
+        task: made from it.
+        folder: of the run; holds the checkpoint.
+        corpus: that the painter's bank of palettes is taken from.
+        target: folder of the file.
+        bank_sets: sets of the corpus for the bank, with weights.
 
     Returns:
         `target` / NAME.safetensors: bf16, tensors in name order, no dates, so that the same EMA gives the same bytes.
     """
     net = trained(task, folder)
     if isinstance(net, PainterNet):
-        net.bank = bank.palettes(corpus, BANK_SETS, net.config.bank, recipe.schedule.seed)
+        net.bank = bank.palettes(corpus, dict(bank_sets), net.config.bank, recipe.schedule.seed)
     tensors: dict[str, Tensor] = {
         key: value.detach().to(torch.bfloat16).contiguous() for key, value in sorted(net.state_dict().items())
     }

@@ -36,7 +36,10 @@ class Pair(nn.Module):
 
 
 class UpscalerNet(nn.Module):
-    """(N, 1, H, W) luminance in 0..1 -> (N, 1, H * scale, W * scale), not clamped; any H, W."""
+    """(N, 1, H, W) float32 luminance in 0..1 -> (N, 1, H * scale, W * scale) float32, not clamped; any H, W.
+
+    Only the residual runs in the precision of the weights: the skip keeps every level of the page.
+    """
 
     def __init__(self, config: UpscalerConfig) -> None:
         super().__init__()
@@ -51,6 +54,7 @@ class UpscalerNet(nn.Module):
             nn.init.zeros_(head.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, scale: int) -> Tensor:
-        detail = F.pixel_shuffle(self.heads[str(scale)](self.body(self.stem(x - 0.5))), scale)
+        centred = (x - 0.5).to(self.stem.weight.dtype)
+        detail = F.pixel_shuffle(self.heads[str(scale)](self.body(self.stem(centred))), scale)
         skip = F.interpolate(x.float(), scale_factor=scale, mode="bicubic", align_corners=False)
         return skip + detail.float()

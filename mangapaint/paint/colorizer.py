@@ -190,6 +190,7 @@ class Colorizer:
             gray.float() / 255,
             scale=scale,
             overlap=self.overlap,
+            cast=False,
             finish=lambda y: (y.clamp(0, 1) * 255).round().to(torch.uint8),
         )
 
@@ -210,7 +211,7 @@ class ByScale:
         self.net, self.scale = net, scale
 
     def __call__(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.net(x.to(next(self.net.parameters()).dtype), self.scale))
+        return cast(Tensor, self.net(x, self.scale))
 
 
 def drawing_of(page: PageImage, mode: str) -> Drawing:
