@@ -470,8 +470,8 @@ def test_memory_stays_bounded_over_a_long_chapter(bench: Bench, monkeypatch: pyt
     monkeypatch.setattr(feed.Budget, "enter", enter)
     monkeypatch.setattr(feed.Budget.__init__, "__defaults__", (3 * one,))
     bench.loader.painter = TintPainter(batch=100)
-    [result] = bench.run(chapter(bench.root / "a.cbz", 20))
-    assert result.counts[Action.PAINTED] == 20
+    [result] = bench.run(chapter(bench.root / "a.cbz", 12))
+    assert result.counts[Action.PAINTED] == 12
     assert most <= 3 * one
     assert max(bench.painter.batches) <= 2, "half of the budget is what may wait"
 

@@ -57,7 +57,7 @@ def main(state: State | None = None) -> None:
     """
     state = state or State()
     state.stop.install()
-    logging.getLogger("mangapaint").addHandler(_Handler(state.screen))
+    logging.getLogger("mangapaint").handlers = [_Handler(state.screen)]
     logging.getLogger("mangapaint").setLevel(logging.INFO)
     code: int | str | None
     try:

@@ -37,8 +37,9 @@ class Screen:
         self.results = Lines(sys.stdout)
 
     def say(self, text: str, *, level: int = NORMAL, style: str = "") -> None:
-        """A line on stderr, not interpreted and never wrapped."""
+        """Lines on stderr, not interpreted and never wrapped; what could steer a terminal is escaped."""
         if self.level >= level:
+            text = "\n".join(printable(line) for line in text.split("\n"))
             self.console.print(text, markup=False, style=style or None, soft_wrap=True)
 
     def warn(self, text: str) -> None:
@@ -48,16 +49,12 @@ class Screen:
         """The error in one line; its traceback when verbose."""
         if self.level >= VERBOSE:
             self.say("".join(traceback.format_exception(error)).rstrip())
-        shown = error if isinstance(error, MangapaintError) else _unforeseen(error)
-        self.say(f"error: {shown}", level=QUIET, style="red")
+        shown = error if isinstance(error, MangapaintError) else MangapaintError(f"{type(error).__name__}: {error}")
+        self.say(printable(f"error: {shown}"), level=QUIET, style="red")
 
     def result(self, line: str) -> None:
         """A line on stdout."""
         self.results.write(line)
-
-
-def _unforeseen(error: BaseException) -> MangapaintError:
-    return MangapaintError(printable(f"{type(error).__name__}: {error}"))
 
 
 class _Rate(TextColumn):
