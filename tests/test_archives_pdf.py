@@ -108,6 +108,20 @@ def test_same_input_gives_the_same_bytes(tmp_path):
     assert painted(source, tmp_path / "2.pdf", keep={0}).read_bytes() == first
 
 
+def test_working_copy_saved_in_between_gives_the_same_bytes(tmp_path, monkeypatch):
+    def draw(document, one):
+        strips(document, one)
+        for number in range(3):
+            other = document.new_page(**SIZE)
+            other.insert_image(other.rect, stream=page(seed=number % 2))
+
+    source = drawn(tmp_path, draw)
+    whole = painted(source, tmp_path / "1.pdf", keep={2}).read_bytes()
+    monkeypatch.setattr("mangapaint.archives.pdfwriter._IN_MEMORY", 1)
+    assert painted(source, tmp_path / "2.pdf", keep={2}).read_bytes() == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.pdf", "2.pdf", "a.pdf"]
+
+
 def test_second_run_over_a_result_replaces_its_provenance(tmp_path):
     first = painted(pdf(tmp_path / "a.pdf", [page()]), tmp_path / "1.pdf")
     with open_reader(first, INPUT) as reader, open_writer(reader, tmp_path / "2.pdf", OUTPUT) as writer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -23,20 +24,33 @@ from mangapaint.errors import InputError, OutputError
 from mangapaint.settings import Limits, OutputSettings
 
 _UNLIMITED = Limits(page_megapixels=1e6, side=2**31)
+_IN_MEMORY = 256 * 2**20
 _SHADE = re.compile(rb"(?<!\S)/[^\s/()<>\[\]]+\s+sh(?!\S)")
 _DATE = "(D:19800101000000Z)"
 
 
 class PdfWriter(Closing):
-    """Pictures go into the document one by one; identical ones are stored once."""
+    """Pictures go into a working copy one by one; identical ones are stored once.
+
+    MuPDF holds what is new in memory until it is saved, so the copy is saved whenever that has become much.
+    """
 
     def __init__(self, reader: ChapterReader, target: Path, settings: OutputSettings, *, painted: bool = True) -> None:
         self._count, self._settings = len(reader), settings
         self._done: set[int] = set()
         self._sizes: dict[int, tuple[int | None, int | None]] = {}
         self._objects: dict[bytes, int] = {}
-        self._part = atomic.Part(target)
-        self._document = open_document(reader.source)
+        self._fresh = 0
+        """Bytes added since the working copy was last saved."""
+        self._part, self._copy = atomic.Part(target), atomic.Part(target)
+        try:
+            with atomic.output_errors(target):
+                shutil.copyfile(reader.source, self._copy.path)
+            self._document = open_document(self._copy.path)
+        except BaseException:
+            self._part.discard()
+            self._copy.discard()
+            raise
         self._users: dict[int, set[int]] = {}
         for page in self._document:
             for row in shown_images(page):
@@ -52,6 +66,9 @@ class PdfWriter(Closing):
             self._exchange(page, cover, picture)
         facts = facts_of(data)
         self._sizes[index] = facts.width, facts.height
+        self._fresh += len(picture)
+        if self._fresh > _IN_MEMORY and self._document.can_save_incrementally():
+            self._save_copy()
 
     def keep(self, index: int) -> None:
         claim(self._done, index, self._count)
@@ -78,6 +95,14 @@ class PdfWriter(Closing):
         if not self._document.is_closed:
             self._document.close()
         self._part.discard()
+        self._copy.discard()
+
+    def _save_copy(self) -> None:
+        with atomic.output_errors(self._part.target):
+            self._document.save(self._copy.path, incremental=True, encryption=pymupdf.PDF_ENCRYPT_KEEP, no_new_id=True)
+        self._document.close()
+        self._document = open_document(self._copy.path)
+        self._fresh = 0
 
     def _exchange(self, page: Any, cover: Cover, data: bytes) -> None:
         if self._users.get(cover.xref, set()) <= {page.number}:
