@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mangapaint.paint.lab import rgb_to_lab
+from mangapaint.models.lab import rgb_to_lab
 from mangapaint.paint.palette import palette_of
 from train.corpus import Corpus
 

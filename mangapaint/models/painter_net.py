@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mangapaint.models.lab import rgb_to_lab
+
 PALETTE = 6**3
 """Cells of a palette: a 6x6x6 histogram of sRGB (paint.palette)."""
+
+TEMPERATURE = 0.4
+"""Of the votes at use (annealed mean, Zhang et al. 2016: .38); in training half of the batches see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,9 @@ class PainterConfig:
     blocks: tuple[int, ...] = (1, 2, 2, 3)
     embedding: int = 256
     heads: int = 4
+    colours: int = 40
+    """Heaviest colours of the palette that places vote for."""
+    key_width: int = 64
     bank: int = 24
 
 
@@ -61,14 +70,31 @@ class SelfAttention(nn.Module):
         return x + y
 
 
+class PaletteKeys(nn.Module):
+    """A palette's heaviest colours as keys that know of each other: what is hair depends on what else there is."""
+
+    def __init__(self, colours: int, width: int) -> None:
+        super().__init__()
+        self.colours = colours
+        self.identity = nn.Parameter(torch.randn(PALETTE, width) * 0.1)
+        self.describe = nn.Sequential(nn.Linear(4, width), nn.SiLU(), nn.Linear(width, width))
+        layer = nn.TransformerEncoderLayer(width, 2, 2 * width, 0.0, batch_first=True, norm_first=True)
+        self.mix = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, palette: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, 216) -> cells (N, K) int64, their sRGB (N, K, 3) in 0..1, keys (N, K, width)."""
+        weight, cells = palette.topk(self.colours, dim=1)
+        colour = torch.stack([cells // 36, cells // 6 % 6, cells % 6], 2).to(palette.dtype) / 5
+        tokens = self.describe(torch.cat([colour, weight[..., None]], 2)) + self.identity[cells]
+        return cells, colour, self.mix(tokens)
+
+
 class PainterNet(nn.Module):
     """Pixel-unshuffle by 4, a residual U-Net at strides 4-32 with attention at the bottom, FiLM by the palette.
 
-    FiLM: Perez et al. 2018. Inputs of `forward`:
-        page: (N, 1, H, W) luminance in 0..1, H and W multiples of 32.
-        hints: (N, 4, H, W): sRGB in 0..1 times mask, and the mask (1 where an artist gave a colour).
-        palette: (N, 216), zeros when none is given.
-    Output: (N, 5, H / 2, W / 2) float32: paint sRGB in 0..1, then ab of CIE Lab / 110 in about -1..1.
+    Each place of stride 4 votes for the colours of the palette (a pointer: Vinyals et al. 2015; colour as
+    classification: Zhang et al. 2016). Their mean under a softened vote is refined at stride 2.
+    FiLM: Perez et al. 2018.
     """
 
     def __init__(self, config: PainterConfig) -> None:
@@ -86,15 +112,26 @@ class PainterNet(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(c[i + 1], c[i] * 4, 1) for i in range(3))
         self.merge = nn.ModuleList(nn.Conv2d(2 * c[i], c[i], 1) for i in range(3))
         self.decoder = nn.ModuleList(nn.Sequential(*(Residual(c[i]) for _ in range(blocks[i]))) for i in range(3))
-        e = config.embedding
+        e, width = config.embedding, config.key_width
         self.embed = nn.Sequential(nn.Linear(PALETTE, e), nn.SiLU(), nn.Linear(e, e), nn.SiLU())
         self.film = nn.ModuleList(nn.Linear(e, 2 * k) for k in c)
         for layer in self.film:
             nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        self.head = nn.Sequential(
-            nn.SiLU(), nn.Conv2d(c[0], 128, 3, padding=1), nn.PixelShuffle(2), nn.SiLU(), nn.Conv2d(32, 5, 3, padding=1)
+        self.keys = PaletteKeys(config.colours, width)
+        self.query = nn.Sequential(
+            nn.SiLU(), nn.Conv2d(c[0], 2 * width, 3, padding=1), nn.SiLU(), nn.Conv2d(2 * width, width, 1)
         )
+        self.head = nn.Sequential(
+            nn.SiLU(),
+            nn.Conv2d(c[0] + 3, 128, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.SiLU(),
+            nn.Conv2d(32, 5, 3, padding=1),
+        )
+        last = self.head[-1]
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.register_buffer("bank", torch.zeros(config.bank, PALETTE))
 
     def modulated(self, level: int, x: Tensor, embedding: Tensor) -> Tensor:
@@ -102,7 +139,8 @@ class PainterNet(nn.Module):
         y: Tensor = x * (1 + scale) + shift
         return y
 
-    def forward(self, page: Tensor, hints: Tensor, palette: Tensor) -> Tensor:
+    def features(self, page: Tensor, hints: Tensor, palette: Tensor) -> Tensor:
+        """(N, channels[0], H / 4, W / 4)."""
         embedding = self.embed(palette)
         x = self.stem(F.pixel_unshuffle(torch.cat([page, hints], 1), 4))
         skips = []
@@ -115,5 +153,31 @@ class PainterNet(nn.Module):
         for level in (2, 1, 0):
             x = self.merge[level](torch.cat([F.pixel_shuffle(self.up[level](x), 2), skips[level]], 1))
             x = self.decoder[level](self.modulated(level, x, embedding))
-        y = self.head(x).float()
-        return torch.cat([torch.sigmoid(y[:, :3]), torch.tanh(y[:, 3:])], 1)
+        return cast(Tensor, x)
+
+    def forward(
+        self, page: Tensor, hints: Tensor, palette: Tensor, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Paint a batch.
+
+        Args:
+            page: (N, 1, H, W) luminance in 0..1, H and W multiples of 32.
+            hints: (N, 4, H, W): sRGB in 0..1 times mask, and the mask (1 where an artist gave a colour).
+            palette: (N, 216), see paint.palette.
+            temperature: of the vote; under 1 the favourite colour counts for more (annealed mean).
+
+        Returns:
+            paint (N, 5, H / 2, W / 2) float32: sRGB in 0..1, then ab of CIE Lab / 110; votes (N, K, H / 4, W / 4)
+            float32 logits; cells (N, K) int64: which cells of the palette they are for.
+        """
+        x = self.features(page, hints, palette)
+        cells, colours, keys = self.keys(palette)
+        query = self.query(x)
+        votes = torch.einsum("nkc,nchw->nkhw", keys.to(query.dtype), query).float() / self.config.key_width**0.5
+        share = torch.softmax(votes / temperature, 1)
+        mean = torch.einsum("nkhw,nkc->nchw", share, colours.float())
+        y = self.head(torch.cat([x, mean.to(x.dtype)], 1)).float()
+        mean = F.interpolate(mean, scale_factor=2, mode="bilinear", align_corners=False).clamp(0.02, 0.98)
+        paint = torch.sigmoid(torch.logit(mean) + y[:, :3])
+        ab = rgb_to_lab(mean)[:, 1:] / 110 + 0.3 * torch.tanh(y[:, 3:])
+        return torch.cat([paint, ab], 1), votes, cells

@@ -20,7 +20,7 @@ from mangapaint.layout import strips
 from mangapaint.layout.measure import paper_level
 from mangapaint.layout.paper import paper
 from mangapaint.models import store
-from mangapaint.models.painter_net import PainterNet
+from mangapaint.models.painter_net import TEMPERATURE, PainterNet
 from mangapaint.models.upscaler_net import UpscalerNet
 from mangapaint.page import PageImage, Region, Verdict
 from mangapaint.paint.compose import joint_upsample, under_ink, under_luminance, vivid
@@ -163,9 +163,13 @@ class Colorizer:
         padded = F.pad(page, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         hints = padded.new_zeros(n, 4, *padded.shape[-2:])
         palette = self.palette.to(page.device).expand(n, -1)
-        output = self.engine.run("painter", cast(PainterNet, self.painter), padded, hints, palette)
+        output = self.engine.run("painter", self.paint_of, padded, hints, palette)
         full = joint_upsample(cast(Tensor, output).float(), padded)[:, :, :height, :width]
         return torch.cat([full[:, :3], full[:, 3:] * 110], 1)
+
+    def paint_of(self, page: Tensor, hints: Tensor, palette: Tensor) -> Tensor:
+        """(N, 5, h / 2, w / 2): the net's paint under the annealed vote, without the votes."""
+        return cast(Tensor, cast(PainterNet, self.painter)(page, hints, palette, TEMPERATURE)[0])
 
     def composed(self, drawing: Drawing, layer: Tensor) -> NDArray[np.uint8]:
         """The full-resolution (and enlarged) coloured page."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mangapaint.paint.lab import lab_to_rgb, rgb_to_lab
+from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
 
 RANGE_SIGMA = 0.05
 """Difference of luminance (0..1) at which a neighbour counts for little in joint bilateral upsampling."""

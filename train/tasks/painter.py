@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mangapaint.models.painter_net import PainterConfig, PainterNet
-from mangapaint.paint.lab import lab_to_rgb, rgb_to_lab
-from mangapaint.paint.palette import palette_of
+from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
+from mangapaint.models.painter_net import TEMPERATURE, PainterConfig, PainterNet
+from mangapaint.paint.palette import CELLS, corners, palette_of
 from train.corpus import Corpus, Picture, resized
 from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
@@ -23,6 +23,8 @@ from train.synth import pages
 from train.synth.manga import MangaOptions, blur, ink_ratio, luminance, manga_like
 from train.tasks.common import autocast
 
+VOTE = 0.15
+"""Weight of the cross-entropy of the votes."""
 SOFT = 0.7
 """Pictures smaller than this share of the crop would be blurred; another is drawn."""
 
@@ -34,12 +36,13 @@ class PainterOptions:
     sides: tuple[int, ...] = (160, 192, 256)
     """Sides of the square batches, multiples of 32; the batch size is for the first, larger ones take fewer."""
     pages: float = 0.4
-    """Share of synthetic pages among pictures."""
+    """Share of synthetic pages among pictures, reached at half of the schedule."""
     permuted: float = 0.2
     """Share with the colour channels permuted in target, hints and palette together."""
     saturated: float = 1.3
     """Targets are saturated by up to this factor."""
-    no_palette: float = 0.08
+    foreign: float = 0.3
+    """Share whose palette holds another picture's colours too, as a chapter's palette does on one page."""
     hinted: float = 0.3
     """Share that gets 1-12 patches of the true colour as hints."""
     gray: float = 0.15
@@ -89,7 +92,7 @@ class PainterTask:
         colour = np.empty((size, side, side, 3), np.uint8)
         paper = np.zeros((size, side, side), bool)
         for i in range(size):
-            if rng.random() < self.options.pages:
+            if rng.random() < self.options.pages * min(1.0, 0.25 + 1.5 * done):
                 colour[i], paper[i] = pages.page(side, lambda h, w: self.piece(h, w, rng), rng)
             else:
                 colour[i] = self.piece(side, side, rng)
@@ -98,8 +101,7 @@ class PainterTask:
         with torch.no_grad():
             page, is_gray = manga_like(picture, self.options.manga, rng)
             palette = palette_of(picture)
-        palette = palette + torch.from_numpy(rng.normal(0, 0.05, palette.shape).astype(np.float32))
-        palette *= torch.from_numpy(rng.random((size, 1)) > self.options.no_palette)
+        palette = self.blurred(palette, rng)
         hints = self.hints(picture, rng)
         return {
             "picture": picture,
@@ -108,7 +110,14 @@ class PainterTask:
             "palette": palette,
             "hints": hints,
             "paper": torch.from_numpy(paper)[:, None],
+            "temperature": torch.tensor(1.0 if rng.random() < 0.5 else TEMPERATURE),
         }
+
+    def blurred(self, palette: Tensor, rng: np.random.Generator) -> Tensor:
+        """Palettes with shares that are not quite right and some colours of the neighbour in the batch."""
+        jitter = torch.from_numpy(np.exp(rng.normal(0, 0.3, palette.shape)).astype(np.float32))
+        foreign = torch.from_numpy((rng.random((len(palette), 1)) < self.options.foreign).astype(np.float32))
+        return palette * jitter + 0.5 * foreign * palette.roll(1, 0)
 
     def recoloured(self, picture: Tensor, rng: np.random.Generator) -> Tensor:
         """Channels permuted in some, saturation raised in all: the palette that follows is taken after this."""
@@ -133,14 +142,15 @@ class PainterTask:
     def phases(self, nets: Mapping[str, nn.Module], batch: Batch, done: float) -> Iterator[Phase]:
         picture, page = batch["picture"], batch["page"].contiguous(memory_format=torch.channels_last)
         with autocast(page.device):
-            output = nets["painter"](page, batch["hints"], batch["palette"])
+            output, votes, cells = nets["painter"](page, batch["hints"], batch["palette"], float(batch["temperature"]))
         losses = painter_losses(output, picture, batch["gray"], batch["paper"])
+        losses["vote"] = vote_loss(votes, cells, picture, batch["paper"])
         yield Phase("painter", torch.stack(list(losses.values())).sum(), {k: v.item() for k, v in losses.items()})
 
     def samples(self, net: nn.Module, device: torch.device) -> NDArray[np.uint8]:
         batch = {key: value.to(device) for key, value in self.batch(np.random.default_rng(5), 12, 1.0).items()}
         with torch.inference_mode(), autocast(device):
-            output = net(batch["page"], batch["hints"], batch["palette"])
+            output = net(batch["page"], batch["hints"], batch["palette"], TEMPERATURE)[0]
         painted = composed(output, batch["page"], batch["gray"])
         rows = [batch["page"].expand(-1, 3, -1, -1), painted, batch["picture"]]
         sheet = torch.cat([torch.cat(list(row.cpu()), 2) for row in rows], 1)
@@ -186,3 +196,29 @@ def painter_losses(output: Tensor, picture: Tensor, is_gray: Tensor, paper: Tens
         "chroma": 2 * (distance.abs() * weight).mean(),
         "ab": ab,
     }
+
+
+def vote_loss(votes: Tensor, cells: Tensor, picture: Tensor, paper: Tensor) -> Tensor:
+    """Cross-entropy of the votes against the truth's colour, spread over the cells around it (Zhang et al. 2016).
+
+    Args:
+        votes: (N, K, H/4, W/4) logits for the palette's heaviest cells.
+        cells: (N, K) which cells those are.
+        picture: (N, 3, H, W) truth in 0..1; its ink is divided out.
+        paper: (N, 1, H, W) weighs little.
+
+    Returns:
+        Mean over places; colours that are rare in the picture weigh up to four times more (lambda .5).
+    """
+    paint = F.avg_pool2d((picture / ink_ratio(luminance(picture)).clamp_min(0.2)).clamp(0, 1), 4)
+    truth = torch.zeros(len(paint), CELLS, *paint.shape[-2:], device=paint.device)
+    for index, share in corners(paint):
+        truth.scatter_add_(1, index[:, None], share[:, None])
+    target = truth.gather(1, cells[:, :, None, None].expand(-1, -1, *paint.shape[-2:]))
+    covered = target.sum(1, keepdim=True)
+    target = target / covered.clamp_min(1e-4)
+    common = target.mean((2, 3), keepdim=True)
+    rare = (1 / (0.5 * common * target.shape[1] + 0.5)).clamp_max(4)
+    weight = (target * rare).sum(1, keepdim=True) * (covered > 0.3) * (1 - 0.7 * F.avg_pool2d(paper.float(), 4))
+    entropy = -(target * F.log_softmax(votes, 1)).sum(1, keepdim=True)
+    return VOTE * (entropy * weight).sum() / weight.sum().clamp_min(1)
