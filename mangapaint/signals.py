@@ -7,9 +7,10 @@ batches, so that the page in flight is finished and journalled.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from mangapaint.errors import InterruptedBySignal
@@ -55,6 +56,9 @@ class Stop:
             signal.signal(each, signal.SIG_DFL)
         if not self._graceful:
             raise KeyboardInterrupt
+        # Straight to the descriptor: the stream may be in the middle of a write of its own.
+        with suppress(OSError):
+            os.write(2, b"\nfinishing the page in flight; once more to stop at once\n")
 
 
 def _numbers() -> list[signal.Signals]:

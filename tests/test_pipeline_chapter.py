@@ -7,6 +7,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -397,9 +398,7 @@ def test_an_unwritable_output_is_found_before_anything_is_loaded(bench: Bench) -
 
 
 def test_a_full_disk_is_found_before_anything_is_loaded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mangapaint.pipeline import space
-
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
     [result] = bench.run(chapter(bench.root / "a.cbz", 3))
     assert exit_code([result]) is ExitCode.OUTPUT
     assert "are needed" in str(result.error)

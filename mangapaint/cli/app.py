@@ -12,7 +12,7 @@ import typer
 
 from mangapaint import __version__
 from mangapaint.cli import color, demo, doctor, models, split
-from mangapaint.cli.screen import VERBOSE, Screen
+from mangapaint.cli.screen import NORMAL, VERBOSE, Screen
 from mangapaint.cli.state import State
 from mangapaint.errors import ExitCode, MangapaintError, OutOfMemoryError, printable
 
@@ -58,7 +58,7 @@ def main(state: State | None = None) -> None:
     state = state or State()
     state.stop.install()
     logging.getLogger("mangapaint").handlers = [_Handler(state.screen)]
-    logging.getLogger("mangapaint").setLevel(logging.INFO)
+    logging.getLogger("mangapaint").setLevel(logging.DEBUG)  # the screen decides
     code: int | str | None
     try:
         app(obj=state, prog_name="mangapaint")
@@ -105,4 +105,4 @@ class _Handler(logging.Handler):
         if record.levelno >= logging.WARNING:
             self._screen.warn(text)
         else:
-            self._screen.say(text, level=VERBOSE if record.levelno < logging.INFO else 1)
+            self._screen.say(text, level=VERBOSE if record.levelno < logging.INFO else NORMAL)

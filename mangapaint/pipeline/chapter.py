@@ -12,13 +12,14 @@ from mangapaint.archives.base import PROVENANCE, ChapterReader
 from mangapaint.errors import InputError, MangapaintError, OutOfMemoryError, OutputError, PageError
 from mangapaint.journal import Entry, Journal, work_folder
 from mangapaint.lock import locked
-from mangapaint.page import Action, Verdict
+from mangapaint.page import Action
 from mangapaint.pipeline import provenance, space
 from mangapaint.pipeline.batches import Batches
-from mangapaint.pipeline.contracts import ChapterResult, ChapterState, Observer, PageResult, Painter, PainterLoader
+from mangapaint.pipeline.contracts import ChapterResult, ChapterState, Observer, Painter, PainterLoader
 from mangapaint.pipeline.feed import Budget, Decoded, Feed, Glance, Source, Unreadable
 from mangapaint.pipeline.finish import Finisher
 from mangapaint.pipeline.provenance import Claim, source_digest
+from mangapaint.pipeline.telling import Teller
 from mangapaint.settings import Settings
 from mangapaint.signals import Stop
 
@@ -69,6 +70,8 @@ class _Chapter:
         self.source = Source(reader, job.settings.input)
         self.digest = job.settings.digest()
         self.weights = job.loader.identity
+        self.tell = Teller(job.source, reader.names, job.loader.name, job.observer)
+        self.tell.left_out(reader.skipped)
         self.hashes: dict[int, str] = {}
         self.finished: dict[int, Entry] = {}
         self.failures: dict[int, MangapaintError] = {}
@@ -132,7 +135,7 @@ class _Chapter:
     def _take(self, earlier: dict[int, Entry]) -> None:
         for index, entry in sorted(earlier.items()):
             self.finished[index] = entry
-            self._tell(replace(entry, action=Action.RESUMED, seconds=0.0))
+            self.tell.resumed(entry)
 
     # -- painting
 
@@ -154,7 +157,9 @@ class _Chapter:
                     self.hashes[page.index] = page.sha
                     if isinstance(page, Unreadable):
                         self._fail(page.index, page.error)
-                    elif space.is_kept(page.verdict, self.settings):
+                        continue
+                    self.tell.decoded(page.index, page.image)
+                    if space.is_kept(page.verdict, self.settings):
                         budget.park(page.cost)
                         budget.leave(page.cost)
                         self._keep(page, painter)
@@ -211,43 +216,19 @@ class _Chapter:
         entry = self._entry(page, painter, Action.KEPT, 0.0)
         self.journal.add(entry, None)
         self.finished[page.index] = entry
-        self._tell(entry, page.image.width, page.image.height)
+        self.tell.kept(entry, page.image)
 
     def _fail(self, index: int, error: MangapaintError, page: Decoded | None = None) -> None:
         error.at(chapter=self.job.source, page=index)
         if self.settings.run.on_error == "fail":
             raise error
         self.failures[index] = error
-        result = PageResult(
-            self.job.source, index, self.reader.names[index], None, 0.0, Action.FAILED, error=error.message
-        )
-        if page is not None:
-            size = page.image.width, page.image.height
-            result = replace(result, verdict=page.verdict, value=page.value, width=size[0], height=size[1])
-        self.job.observer.page_done(result)
+        self.tell.failed(index, error, page)
 
     def _collect(self, finisher: Finisher, painter: Painter, *, all_of_them: bool = False) -> None:
         for done in finisher.collect(all_of_them=all_of_them):
             self.finished[done.entry.page] = done.entry
-            self._tell(done.entry, done.width, done.height, painter.device)
-            for note in done.notes:
-                self.job.observer.message(f"{self.job.source}, page {done.entry.page + 1}: {note}")
-
-    def _tell(self, entry: Entry, width: int = 0, height: int = 0, device: str = "") -> None:
-        result = PageResult(
-            chapter=self.job.source,
-            page=entry.page,
-            name=self.reader.names[entry.page],
-            verdict=Verdict(entry.verdict),
-            value=entry.value,
-            action=Action(entry.action),
-            seconds=entry.seconds,
-            device=device,
-            model=self.job.loader.name if device else "",
-            width=width,
-            height=height,
-        )
-        self.job.observer.page_done(result)
+            self.tell.finished(done, painter.device)
 
     def _refuse_if_nothing_fits(self) -> None:
         """A copy of the source with every page flagged is no result when the cause is this machine."""

@@ -185,7 +185,7 @@ class Closed(MangapaintError):
     """The feed was closed while a page waited; nobody looks at this result any more."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Glance:
     """A page as the painter's `prepare` sees it."""
 

@@ -45,6 +45,10 @@ class _Loading:
     def name(self) -> str:
         return self.loader.name
 
+    def check(self) -> None:
+        """Raise at once what every chapter would raise: weights or files that are not there."""
+        _ = self.identity
+
     def load(self) -> Painter:
         try:
             return self.loader.load()
@@ -82,6 +86,8 @@ def run(
     targets = [archives.output_path(each, settings.run.output, settings.output) for each in found]
     refuse_collisions(found, targets)
     loading = _Loading(loader)
+    if found and not settings.run.dry_run:
+        loading.check()
     step = preview_chapter if settings.run.dry_run else run_chapter
     for number, (each, target) in enumerate(zip(found, targets, strict=True), 1):
         job = Job(each.path, target, settings, loading, observer, stop, number, len(found))

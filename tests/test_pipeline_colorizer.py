@@ -1,0 +1,117 @@
+"""The pipeline with the real painter and small nets of random weights: the seam between them holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from factories import cbz, chapter, page
+from standin import Notes
+
+from mangapaint import pixels
+from mangapaint.archives import open_reader
+from mangapaint.errors import UsageError
+from mangapaint.models import archs
+from mangapaint.models.painter_net import PainterConfig
+from mangapaint.models.spec import ModelSpec
+from mangapaint.models.upscaler_net import UpscalerConfig
+from mangapaint.page import Action
+from mangapaint.pipeline.contracts import ChapterResult, ChapterState
+from mangapaint.pipeline.loading import ColorizerLoader
+from mangapaint.pipeline.run import run
+from mangapaint.settings import EngineSettings, Limits, PaintSettings, RunSettings, Settings, UpscaleSettings
+from mangapaint.signals import Stop
+
+PAINTER = PainterConfig(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1), embedding=16, heads=2, bank=3)
+UPSCALER = UpscalerConfig(channels=8, pairs=1)
+
+
+def weights(path: Path, spec: ModelSpec, seed: int) -> Path:
+    torch.manual_seed(seed)
+    net = archs.build(spec.arch, spec.config)
+    tensors = {key: torch.nan_to_num(value).contiguous() for key, value in net.state_dict().items()}
+    safetensors.torch.save_file(tensors, path, metadata=spec.metadata())
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    painter = ModelSpec("painter", "colorize", "painter", "p.safetensors", asdict(PAINTER), multiple_of=32)
+    upscaler = ModelSpec(
+        "up",
+        "upscale",
+        "upscaler",
+        "u.safetensors",
+        asdict(UPSCALER),
+        scale=4,
+        receptive_field=UPSCALER.receptive_field,
+    )
+    return Settings(
+        paint=PaintSettings(model=str(weights(tmp_path / "p.safetensors", painter, 0))),
+        upscale=UpscaleSettings(2, str(weights(tmp_path / "u.safetensors", upscaler, 0))),
+        engine=EngineSettings(device="cpu", precision="fp32", offline=True),
+        run=RunSettings(output=tmp_path / "out"),
+    )
+
+
+def paint(source: Path, settings: Settings) -> tuple[ChapterResult, ColorizerLoader, Notes]:
+    notes = Notes()
+    loader = ColorizerLoader(settings, notes.message)
+    [result] = run([source], settings, loader, notes, Stop())
+    if result.error is not None:
+        raise result.error
+    return result, loader, notes
+
+
+def test_a_chapter_is_painted_and_enlarged_by_nets(tmp_path: Path, settings: Settings) -> None:
+    source = cbz(
+        tmp_path / "a.cbz", {"1.png": page(), "2.png": page(colour=True), "3.png": page(width=201, height=333)}
+    )
+    result, _, notes = paint(source, settings)
+    assert result.counts == {Action.PAINTED: 2, Action.UPSCALED: 1, Action.FAILED: 0}
+    assert any("cpu" in message for message in notes.messages)
+    assert all(each.seconds > 0 for each in notes.pages)
+    with open_reader(tmp_path / "out" / "a.cbz", settings.input) as reader:
+        after = [pixels.decode(reader.read(index), Limits()) for index in range(3)]
+    assert [(image.width, image.height) for image in after] == [(480, 680), (480, 680), (402, 666)]
+    assert np.ptp(after[0].pixels.astype(int), axis=2).max() > 8, "colour came in"
+    again, loader, _ = paint(source, settings)
+    assert again.state is ChapterState.ALREADY
+    assert loader._painter is None, "nothing was loaded"
+
+
+def test_two_runs_give_the_same_bytes(tmp_path: Path, settings: Settings) -> None:
+    source = chapter(tmp_path / "a.cbz", 2)
+    paint(source, settings)
+    first = (tmp_path / "out" / "a.cbz").read_bytes()
+    (tmp_path / "out" / "a.cbz").unlink()
+    paint(source, settings)
+    assert (tmp_path / "out" / "a.cbz").read_bytes() == first
+
+
+def test_other_weights_and_other_references_are_other_work(tmp_path: Path, settings: Settings) -> None:
+    assert settings.paint is not None
+    reference = tmp_path / "reference.png"
+    reference.write_bytes(page(colour=True))
+    plain = ColorizerLoader(settings, print).identity
+    followed = replace(settings, paint=replace(settings.paint, references=(reference,)))
+    with_reference = ColorizerLoader(followed, print).identity
+    reference.write_bytes(page(colour=True, seed=4))
+    with_another = ColorizerLoader(followed, print).identity
+    painter = ModelSpec("painter", "colorize", "painter", "p.safetensors", asdict(PAINTER))
+    weights(tmp_path / "p.safetensors", painter, 1)
+    retrained = ColorizerLoader(settings, print).identity
+    assert len({plain, with_reference, with_another, retrained}) == 4
+    assert ColorizerLoader(settings, print).identity == retrained
+
+
+def test_a_missing_reference_is_found_before_anything_is_loaded(tmp_path: Path, settings: Settings) -> None:
+    assert settings.paint is not None
+    settings = replace(settings, paint=replace(settings.paint, references=(tmp_path / "absent.png",)))
+    with pytest.raises(UsageError, match="absent.png"):
+        paint(chapter(tmp_path / "a.cbz", 1), settings)
+    assert not (tmp_path / "out").exists()
