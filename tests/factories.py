@@ -168,3 +168,27 @@ def giant_png(side: int) -> bytes:
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
     )
+
+
+def icc(space: str, gamma: float, primaries: Sequence[tuple[float, float, float]] = ()) -> bytes:
+    """An ICC display profile: "GRAY", or "RGB " with the XYZ (D50) of its three primaries."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(round(value * 65536).to_bytes(4, "big", signed=True) for value in values)
+
+    curve = b"curv\0\0\0\0" + (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big") + b"\0\0"
+    text = "by code".encode("utf-16-be")
+    words = b"mluc" + struct.pack(">IIIIII", 0, 1, 12, 0x656E5553, len(text), 28) + text
+    tags = {b"desc": words, b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249)}
+    if space == "GRAY":
+        tags[b"kTRC"] = curve
+    for letter, primary in zip("rgb", primaries, strict=False):
+        tags[f"{letter}TRC".encode()] = curve
+        tags[f"{letter}XYZ".encode()] = b"XYZ \0\0\0\0" + fixed(*primary)
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        data += b"\0" * (-len(data) % 4)
+        table += name + struct.pack(">II", start + len(body), len(data))
+        body += data
+    head = struct.pack(">I4xI4s4s4s12x4s28x", start + len(body), 0x04200000, b"mntr", space.encode(), b"XYZ ", b"acsp")
+    return (head + fixed(0.9642, 1.0, 0.8249)).ljust(128, b"\0") + len(tags).to_bytes(4, "big") + table + body

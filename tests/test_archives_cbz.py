@@ -300,3 +300,86 @@ def test_provenance_is_none_for_all_else(tmp_path):
         cbz(tmp_path / "c.cbz", {PROVENANCE: b"[]"}),
     ):
         assert provenance(path) is None
+
+
+def test_damaged_deflated_page_is_kept_as_far_as_it_unpacks(tmp_path):
+    data = bytes(range(256)) * 400
+    source = raw_zip(tmp_path / "a.cbz", [RawEntry(b"1.png", data, method=8), RawEntry(b"2.png", page())])
+    whole = source.read_bytes()
+    source.write_bytes(whole[:400] + b"\xff" * 100 + whole[500:])
+    with open_reader(source, INPUT) as reader:
+        with pytest.raises(PageError):
+            reader.read(0)
+        kept = reader.original(0)
+        assert data.startswith(kept[:256]) and len(kept) < len(data)
+
+
+def test_damaged_page_of_which_nothing_is_left_is_kept_empty(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.cbz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("1.png", page())
+        archive.writestr("2.png", page(), zipfile.ZIP_STORED)
+    whole = (tmp_path / "a.cbz").read_bytes()
+    with open_reader(tmp_path / "a.cbz", INPUT) as reader:
+        assert reader.read(0) == page()
+    (tmp_path / "a.cbz").write_bytes(whole[:60] + b"\xff" * 100 + whole[160:])
+    with open_reader(tmp_path / "a.cbz", INPUT) as reader:
+        with pytest.raises(PageError):
+            reader.read(0)
+        assert reader.original(0) == b""
+    (tmp_path / "a.cbz").write_bytes(b"PK\3\4" + b"\0" * 26 + whole[30:])
+    with zipfile.ZipFile(tmp_path / "b.cbz", "w") as archive:
+        archive.writestr("1.png", page())
+    with open_reader(tmp_path / "b.cbz", INPUT) as reader:
+        (tmp_path / "b.cbz").write_bytes(b"shorter")
+        assert reader.original(0) == b""
+        (tmp_path / "b.cbz").unlink()
+        assert reader.original(0) == b""
+
+
+def test_extras_that_are_damaged_or_encrypted_do_not_stop_the_pages(tmp_path):
+    listed = [RawEntry(b"1.png", page()), RawEntry(b"a.txt", b"bad crc", crc=1), RawEntry(b"b.txt", b"x", flags=1)]
+    out = rewritten(raw_zip(tmp_path / "a.cbz", listed), tmp_path / "o.cbz")
+    assert entries(out) == {"1.png": page(), "a.txt": b"bad crc", PROVENANCE: NOTE}
+
+
+@pytest.mark.parametrize("spoil", ["crc", "names", "directory"])
+def test_archive_that_does_not_read_back_is_no_result(tmp_path, monkeypatch, spoil):
+    if spoil == "crc":
+        monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda _: "1.png")
+    elif spoil == "names":
+        monkeypatch.setattr(zipfile.ZipFile, "namelist", lambda _: [])
+    source = chapter(tmp_path / "a.cbz", 1)
+    with open_reader(source, INPUT) as reader, open_writer(reader, tmp_path / "o.cbz", OUTPUT) as writer:
+        writer.keep(0)
+        if spoil == "directory":
+            close = writer._zip.close
+            monkeypatch.setattr(writer._zip, "close", lambda: (close(), writer._part.path.write_bytes(b"PK")))
+        with pytest.raises(OutputError, match="read back"):
+            writer.commit()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.cbz"]
+
+
+def test_broken_utf8_flagged_name_is_an_input_error(tmp_path):
+    with pytest.raises(InputError):
+        open_reader(raw_zip(tmp_path / "a.cbz", [RawEntry(b"\xff\xfe.png", page(), flags=0x800)]), INPUT)
+
+
+def test_kept_page_that_is_no_picture_is_listed_without_a_size(tmp_path):
+    source = cbz(tmp_path / "a.cbz", {"1.png": b"no picture", "2.png": page(), "ComicInfo.xml": COMICINFO})
+    text = entries(rewritten(source, tmp_path / "o.cbz", add={1}))["ComicInfo.xml"].decode()
+    assert 'ImageSize="10"' in text and text.count("ImageWidth") == 1
+
+
+def test_disk_that_is_full_up_to_the_end_hides_no_other_error(tmp_path, monkeypatch):
+    def full():
+        raise OSError(28, "No space left on device")
+
+    source = chapter(tmp_path / "a.cbz", 1)
+    with (
+        open_reader(source, INPUT) as reader,
+        pytest.raises(KeyError, match="mine"),
+        open_writer(reader, tmp_path / "o.cbz", OUTPUT) as writer,
+    ):
+        monkeypatch.setattr(writer._zip, "close", full)
+        raise KeyError("mine")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.cbz"]

@@ -171,3 +171,36 @@ def test_reading_from_many_threads(tmp_path):
         for thread in threads:
             thread.join()
     assert found == files
+
+
+def test_too_many_files_are_refused(tmp_path):
+    source = folder(tmp_path / "a", {f"{n}.png": b"" for n in range(5)})
+    with pytest.raises(InputError, match="5 files"):
+        open_reader(source, InputSettings(limits=Limits(entries=4)))
+
+
+def test_vanished_side_file_fails_the_chapter(tmp_path):
+    source = folder(tmp_path / "a", {"1.png": page(), "a.txt": b"x"})
+    with open_reader(source, INPUT) as reader, open_writer(reader, tmp_path / "o", OUTPUT) as writer:
+        (source / "a.txt").unlink()
+        writer.keep(0)
+        with pytest.raises(InputError, match=r"a\.txt"):
+            writer.commit()
+    assert not (tmp_path / "o").exists()
+
+
+def test_file_that_does_not_read_back_is_no_result(tmp_path):
+    source = folder(tmp_path / "a", {"1.png": page()})
+    with open_reader(source, INPUT) as reader, open_writer(reader, tmp_path / "o", OUTPUT) as writer:
+        writer.keep(0)
+        (writer._stage / "1.png").write_bytes(b"")
+        with pytest.raises(OutputError, match="read back"):
+            writer.commit()
+    assert not (tmp_path / "o").exists()
+
+
+def test_replacing_without_provenance_leaves_no_unfinished_marker(tmp_path):
+    source = folder(tmp_path / "a", {"1.png": page()})
+    painted(source, tmp_path / "o")
+    painted(source, tmp_path / "o", add={0}, note=False)
+    assert listing(tmp_path / "o") == {"1.png": page(seed=50)}

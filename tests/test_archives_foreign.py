@@ -1,4 +1,5 @@
 import builtins
+import contextlib
 import io
 import tarfile
 
@@ -176,3 +177,56 @@ def test_protected_epub_is_an_encrypted_error_but_scrambled_fonts_are_not(tmp_pa
 def test_damaged_epub_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="damaged EPUB"):
         open_reader(epub(tmp_path / "a.epub", {}, {"1.png": page()}, container=b"<cont"), INPUT)
+
+
+class FakeArchive:
+    """Stands for libarchive with an archive that fails at a certain point."""
+
+    class ArchiveError(Exception):
+        pass
+
+    def __init__(self, blocks):
+        self.blocks, self.isreg, self.pathname = blocks, True, "1.png"
+
+    def file_reader(self, _):
+        return contextlib.nullcontext([self])
+
+    def get_blocks(self, _):
+        for block in self.blocks:
+            if isinstance(block, str):
+                raise self.ArchiveError(block)
+            yield block
+
+
+@pytest.mark.parametrize("where", ["opening", "reading"])
+def test_rar_with_a_password_is_an_encrypted_error(tmp_path, monkeypatch, where):
+    fake = FakeArchive(["Passphrase required for this entry"])
+    if where == "opening":
+        monkeypatch.setattr(fake, "file_reader", lambda _: next(fake.get_blocks(0)))
+    monkeypatch.setattr("mangapaint.archives.foreign._libarchive", lambda _: fake)
+    (tmp_path / "a.cbr").write_bytes(b"Rar!\x1a\x07\0")
+    with pytest.raises(EncryptedError):
+        open_reader(tmp_path / "a.cbr", INPUT)
+
+
+def test_rar_entry_with_a_bad_checksum_or_beyond_the_limit_is_a_page_error(tmp_path, monkeypatch):
+    (tmp_path / "a.cbr").write_bytes(b"Rar!\x1a\x07\0")
+    for blocks in ([b"half", "File CRC error"], [bytes(900), bytes(900)]):
+        monkeypatch.setattr("mangapaint.archives.foreign._libarchive", lambda _, blocks=blocks: FakeArchive(blocks))
+        small = InputSettings(limits=Limits(entry_bytes=1000))
+        with open_reader(tmp_path / "a.cbr", small) as reader, pytest.raises(PageError):
+            reader.read(0)
+
+
+def test_tar_cut_off_during_the_run_is_a_page_error(tmp_path):
+    source = tar(tmp_path / "a.cbt", FILES)
+    with open_reader(source, INPUT) as reader:
+        source.write_bytes(source.read_bytes()[:600])
+        with pytest.raises(PageError):
+            reader.read(0)
+
+
+def test_damaged_extra_is_left_out(tmp_path):
+    source = seven(tmp_path / "a.cb7", {"1.png": page(), "a.txt": b"", "b.txt": b"x"})
+    with open_reader(source, INPUT) as reader:
+        assert [extra.name for extra in reader.extras()] == ["b.txt"]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mangapaint import pixels
 from mangapaint.archives import PROVENANCE, open_reader, open_writer, provenance
-from mangapaint.errors import EncryptedError, ExitCode, InputError, PageError
+from mangapaint.errors import EncryptedError, ExitCode, InputError, OutputError, PageError
 from mangapaint.settings import InputSettings, Limits, OutputSettings
 
 INPUT, OUTPUT = InputSettings(), OutputSettings()
@@ -364,3 +364,102 @@ def test_uncommitted_pdf_leaves_nothing(tmp_path):
         with pytest.raises(ValueError, match="1 of 2"):
             writer.commit()
     assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
+
+
+def test_links_listed_in_an_object_of_their_own_stay_on_rendered_pages(tmp_path):
+    with pymupdf.open(drawn(tmp_path, strips)) as document:
+        xref = document.get_new_xref()
+        document.update_object(xref, document.xref_get_key(document[0].xref, "Annots")[1])
+        document.xref_set_key(document[0].xref, "Annots", f"{xref} 0 R")
+        document.save(tmp_path / "b.pdf")
+    with pymupdf.open(painted(tmp_path / "b.pdf", tmp_path / "o.pdf")) as document:
+        assert [link["uri"] for link in document[0].get_links()] == ["http://example.org/"]
+
+
+def test_shared_picture_inside_a_form_is_exchanged(tmp_path):
+    with pymupdf.open() as inner, pymupdf.open() as document:
+        one = inner.new_page(**SIZE)
+        one.insert_image(one.rect, stream=page())
+        for _ in range(2):
+            other = document.new_page(**SIZE)
+            other.show_pdf_page(other.rect, inner, 0)
+        document.save(tmp_path / "a.pdf")
+    out = painted(tmp_path / "a.pdf", tmp_path / "o.pdf")
+    assert is_reddened(out, tmp_path / "a.pdf", 0) and is_reddened(out, tmp_path / "a.pdf", 1)
+
+
+def test_resources_inherited_from_the_tree_are_exchanged_for_one_page_alone(tmp_path):
+    with pymupdf.open() as document:
+        xref = 0
+        for _ in range(2):
+            one = document.new_page(**SIZE)
+            xref = one.insert_image(one.rect, stream=page() if not xref else None, xref=xref)
+        resources = document.xref_get_key(document[0].xref, "Resources")[1]
+        parent = int(document.xref_get_key(document[0].xref, "Parent")[1].split()[0])
+        document.xref_set_key(parent, "Resources", resources)
+        for one in document:
+            document.xref_set_key(one.xref, "Resources", "null")
+        document.save(tmp_path / "a.pdf", garbage=1)
+    out = painted(tmp_path / "a.pdf", tmp_path / "o.pdf", keep={1})
+    assert is_reddened(out, tmp_path / "a.pdf", 0)
+    assert np.array_equal(shown(out, 1), shown(tmp_path / "a.pdf", 1))
+
+
+@pytest.mark.parametrize("kind", ["alpha", "palette", "grey", "grey jpeg", "cmyk jpeg"])
+def test_any_picture_file_can_be_put_in(tmp_path, kind):
+    picture = Image.fromarray(page_pixels(seed=5))
+    data = {
+        "alpha": saved(picture.convert("RGBA")),
+        "palette": saved(picture.convert("P")),
+        "grey": saved(picture.convert("L")),
+        "grey jpeg": saved(picture.convert("L"), "JPEG", quality=95),
+        "cmyk jpeg": saved(picture.convert("CMYK"), "JPEG", quality=95),
+    }[kind]
+    source = pdf(tmp_path / "a.pdf", [page()])
+    with open_reader(source, INPUT) as reader, open_writer(reader, tmp_path / "o.pdf", OUTPUT) as writer:
+        writer.add(0, data, ".x")
+        out = writer.commit()
+    assert abs(shown(out, 0) - page_pixels(seed=5)).mean() < 8
+
+
+def test_pdf_that_does_not_read_back_is_no_result(tmp_path):
+    source = pdf(tmp_path / "a.pdf", [page()])
+    for name in ("_sizes", "_count"):
+        with open_reader(source, INPUT) as reader, open_writer(reader, tmp_path / "o.pdf", OUTPUT) as writer:
+            writer.keep(0)
+            if name == "_sizes":
+                writer._sizes[0] = (7, 7)
+            else:
+                writer._count = 2
+                writer._done.add(1)
+            with pytest.raises(OutputError, match="read back"):
+                writer.commit()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
+
+
+@pytest.mark.parametrize("decode", ["null", "[1 0 1 0 1 0]"])
+def test_jpeg_is_read_as_it_is_unless_the_pdf_inverts_it(tmp_path, decode):
+    jpeg = encoded(page_pixels(), "JPEG", quality=95)
+    with pymupdf.open(pdf(tmp_path / "b.pdf", [jpeg])) as document:
+        xref = document[0].get_images()[0][0]
+        document.xref_set_key(xref, "ColorSpace", "/DeviceRGB")
+        document.xref_set_key(xref, "Decode", decode)
+        document.save(tmp_path / "a.pdf")
+    with open_reader(tmp_path / "a.pdf", INPUT) as reader:
+        data = reader.read(0)
+    assert (data == jpeg) == (decode == "null")
+    assert abs(pixels.decode(data, Limits()).pixels - shown(tmp_path / "a.pdf", 0)).mean() < 4
+    assert is_reddened(painted(tmp_path / "a.pdf", tmp_path / "o.pdf"), tmp_path / "a.pdf")
+
+
+def test_pictures_of_the_same_size_are_told_apart(tmp_path):
+    def draw(_, one):
+        one.insert_image((10, 10, 34, 44), stream=page(seed=1))
+        one.insert_image(one.rect, stream=page(), overlay=False)
+
+    source = drawn(tmp_path, draw)
+    with open_reader(source, INPUT) as reader:
+        assert np.array_equal(pixels.decode(reader.read(0), Limits()).pixels, page_pixels())
+    out = shown(painted(source, tmp_path / "o.pdf"), 0)
+    assert abs(out[15:40, 12:32] - shown(source, 0)[15:40, 12:32]).mean() < 6  # the small one lies over it as it was
+    assert (out[0, 0] == [255, 102, 102]).all()

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -123,3 +124,46 @@ while True:
         assert target.read_bytes() in (old, new)
     atomic.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_folder_that_cannot_be_synced_is_no_error_but_a_broken_disk_is(tmp_path, monkeypatch):
+    def failing(code):
+        def fsync(_):
+            raise OSError(code, os.strerror(code))
+
+        return fsync
+
+    monkeypatch.setattr(os, "fsync", failing(errno.EINVAL))
+    atomic.write(tmp_path / "a", b"x")
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+    with pytest.raises(OutputError, match="Input/output"):
+        atomic.write(tmp_path / "a", b"y")
+    assert (tmp_path / "a").read_bytes() == b"x" and parts(tmp_path) == []
+
+
+def test_systems_without_locks_are_served(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "fcntl", None)
+    (tmp_path / ".a.0.part").write_bytes(b"x")
+    atomic.write(tmp_path / "a", b"x")
+    assert atomic.sweep(tmp_path) == [tmp_path / ".a.0.part"]
+
+
+def test_file_systems_without_locks_are_served(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(atomic.fcntl, "flock", refused)
+    (tmp_path / ".a.0.part").write_bytes(b"x")
+    atomic.write(tmp_path / "a", b"x")
+    assert atomic.sweep(tmp_path) == [tmp_path / ".a.0.part"]
+
+
+def test_folders_that_cannot_be_opened_are_not_synced(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "a").write_bytes(b"x")
+    monkeypatch.setattr(os, "open", refused)
+    atomic.sync(tmp_path)
+    with pytest.raises(PermissionError):
+        atomic.sync(tmp_path / "a")

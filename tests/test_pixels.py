@@ -5,11 +5,11 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from factories import encoded, giant_png, page_pixels, saved
+from factories import encoded, giant_png, icc, page_pixels, saved
 from PIL import Image, ImageCms, PngImagePlugin
 
 from mangapaint import pixels
-from mangapaint.errors import MangapaintError, PageError
+from mangapaint.errors import MangapaintError, OutOfMemoryError, PageError
 from mangapaint.settings import Limits
 
 LIMITS = Limits()
@@ -177,27 +177,30 @@ def test_cmyk_without_profile_converts():
     assert abs(image.pixels.astype(int) - np.asarray(source)).mean() < 6
 
 
-def grey_profile(gamma: float) -> bytes:
-    """A grey ICC profile, as scanners embed one: header, one curve, white point."""
-    curve = b"curv\0\0\0\0" + (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big") + b"\0\0"
-    white = b"XYZ \0\0\0\0" + b"".join(round(v * 65536).to_bytes(4, "big") for v in (0.9642, 1.0, 0.8249))
-    text = "grey".encode("utf-16-be")
-    words = b"mluc\0\0\0\0" + (1).to_bytes(4, "big") + (12).to_bytes(4, "big") + b"enUS"
-    words += len(text).to_bytes(4, "big") + (28).to_bytes(4, "big") + text
-    tags, body, offset = b"", b"", 128 + 4 + 3 * 12
-    for name, data in ((b"kTRC", curve), (b"wtpt", white), (b"desc", words)):
-        data += b"\0" * (-len(data) % 4)
-        tags += name + (offset + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
-        body += data
-    size = (offset + len(body)).to_bytes(4, "big")
-    d50 = b"\0\0\xf6\xd6\0\1\0\0\0\0\xd3\x2d"
-    head = size + b"\0\0\0\0" + b"\x04\x20\0\0" + b"mntrGRAYXYZ " + b"\0" * 12 + b"acsp" + b"\0" * 28 + d50
-    return head.ljust(128, b"\0") + (3).to_bytes(4, "big") + tags + body
+ADOBE_RGB = ((0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609), (0.1492, 0.0632, 0.7446))
+
+
+def test_wide_gamut_profile_is_converted_as_lcms_does():
+    source = page_pixels(60, 80, colour=True)
+    profile = icc("RGB ", 2.2, ADOBE_RGB)
+    image = decode(encoded(source, "PNG", icc_profile=profile))
+    reference = ImageCms.profileToProfile(
+        Image.fromarray(source), BytesIO(profile), ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC
+    )
+    assert abs(image.pixels.astype(int) - np.asarray(reference)).max() <= 3
+    assert not np.array_equal(image.pixels, source)
+    assert image.notes == ("converted from by code to sRGB",)
+
+
+def test_grey_picture_with_a_colour_profile_stays_grey():
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
+    pixels_ = decode(encoded(ramp, "PNG", icc_profile=icc("RGB ", 1.0, ADOBE_RGB))).pixels
+    assert (pixels_ == pixels_[..., :1]).all() and pixels_[0, 128, 0] > 180
 
 
 def test_grey_profile_is_converted_and_stays_grey():
     ramp = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
-    image = decode(encoded(ramp, "PNG", icc_profile=grey_profile(1.0)))
+    image = decode(encoded(ramp, "PNG", icc_profile=icc("GRAY", 1.0)))
     wanted = [255 * (12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055) for v in np.arange(256) / 255]
     assert abs(image.pixels[0, :, 0] - np.array(wanted)).max() <= 3
     assert (image.pixels == image.pixels[..., :1]).all()
@@ -214,7 +217,7 @@ def test_srgb_profile_changes_nothing():
 
 def test_corrupt_profile_is_ignored_with_a_note():
     source = page_pixels()
-    for profile in (b"garbage" * 40, grey_profile(2.2)):  # broken; of another colour space
+    for profile in (b"garbage" * 40, icc("GRAY", 2.2)):  # broken; of another colour space
         image = decode(encoded(source, "PNG", icc_profile=profile))
         assert np.array_equal(image.pixels, source)
         assert any("profile ignored" in note for note in image.notes)
@@ -309,3 +312,24 @@ def test_png_chunks_stay_valid_with_dpi():
         body = data[at + 4 : at + 8 + length]
         assert zlib.crc32(body) == int.from_bytes(data[at + 8 + length : at + 12 + length], "big")
         at += 12 + length
+
+
+def test_picture_beyond_memory_is_an_out_of_memory_error(monkeypatch):
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    data = encoded(page_pixels(60, 80), "GIF")
+    monkeypatch.setattr(Image.Image, "convert", exhausted)
+    with pytest.raises(OutOfMemoryError) as caught:
+        decode(data)
+    assert caught.value.exit_code == 8
+
+
+def test_resolution_that_makes_no_sense_is_dropped():
+    for dpi in ((0, 0), (1e9, 300)):
+        assert decode(encoded(page_pixels(60, 80), "TIFF", dpi=dpi)).dpi is None
+
+
+def test_thirty_two_bit_grey_is_scaled():
+    deep = np.linspace(0, 2**31 - 1, 64).astype(np.int32).reshape(1, 64)
+    assert decode(encoded(deep, "TIFF")).pixels[0, :, 0].tolist() == (deep[0] >> 24).tolist()

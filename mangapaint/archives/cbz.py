@@ -9,6 +9,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -224,7 +225,10 @@ class CbzWriter(Closing):
         try:
             self._zip.close()
         except (OSError, ValueError):  # a full disk, while all of it is thrown away
-            self._zip.fp = None
+            file, self._zip.fp = self._zip.fp, None
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
         self._part.discard()
 
     def _put(self, index: int, data: bytes, suffix: str) -> None:

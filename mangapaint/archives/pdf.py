@@ -136,7 +136,8 @@ def find_cover(page: Any) -> Cover | None:
     width, height = covering[0][0]["width"], covering[0][0]["height"]
     found = {row[0] for row in shown_images(page) if row[2:4] == (width, height) and not row[1]}
     if len(found) > 1:  # same size: told apart by their pixels
-        found = {i["xref"] for i in page.get_image_info(xrefs=True) if (i["width"], i["height"]) == (width, height)}
+        number = covering[0][0]["number"]
+        found = {info["xref"] for info in page.get_image_info(xrefs=True) if info["number"] == number}
     found.discard(0)
     return Cover(found.pop(), width, height) if len(found) == 1 else None
 
