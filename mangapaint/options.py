@@ -99,11 +99,16 @@ def _path(value: Any) -> Path:
     return Path(value).expanduser()
 
 
-def _paths(value: Any) -> tuple[Path, ...]:
+def _file(value: Any) -> Path:
+    """Absolute, so that it is the same setting wherever the program is started from."""
+    return _path(value).absolute()
+
+
+def _files(value: Any) -> tuple[Path, ...]:
     parts = value.split(os.pathsep) if isinstance(value, str) else value
     if not isinstance(parts, list | tuple):
         raise ValueError("a list of paths")
-    return tuple(_path(part) for part in parts)
+    return tuple(_file(part) for part in parts)
 
 
 def _encoding(value: Any) -> str:
@@ -132,8 +137,8 @@ OPTIONS: dict[str, Option] = {
     "upscaler": Option("upscale", "model", _text),
     "model": Option("paint", "model", _text),
     "mode": Option("paint", "mode", _choice("auto", "ink", "gray")),
-    "palette": Option("paint", "palette", _path),
-    "reference": Option("paint", "references", _paths),
+    "palette": Option("paint", "palette", _file),
+    "reference": Option("paint", "references", _files),
     "vividness": Option("paint", "vividness", _number(0, 4)),
     "keep-tones": Option("paint", "keep_tones", _switch),
     "seed": Option("paint", "seed", _whole(0)),

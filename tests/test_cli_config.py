@@ -97,7 +97,7 @@ def test_words_are_understood() -> None:
     assert settings.input.limits.entry_bytes == 2 * 2**20
     assert settings.input.name_encoding == "shift_jis"
     assert settings.paint is not None
-    assert settings.paint.references == (Path("a.png"), Path("b.png"))
+    assert settings.paint.references == (Path("a.png").absolute(), Path("b.png").absolute())
     assert settings.run.overwrite
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -495,3 +496,23 @@ def test_inputs_are_never_changed(bench: Bench) -> None:
     assert state == {
         path: (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).digest()) for path in source.iterdir()
     }
+
+
+def test_a_folder_is_not_in_the_way_of_the_chapter_above_it(bench: Bench) -> None:
+    bench.set(run={"output": None})
+    chapter(bench.root / "in" / "deep", 1)
+    bench.run(bench.root / "in")
+    chapter(bench.root / "in", 1)
+    results = bench.run(bench.root / "in")
+    assert [result.state for result in results] == [ChapterState.DONE, ChapterState.ALREADY]
+    assert (bench.root / "in-color" / "deep" / "mangapaint.json").exists()
+    assert (bench.root / "in-color" / "mangapaint.json").exists()
+
+
+def test_sources_that_are_too_young_are_left_for_the_next_run(bench: Bench) -> None:
+    source = chapter(bench.root / "a.cbz", 1)
+    bench.set(input={"min_age": 60.0})
+    assert bench.run(source) == []
+    assert exit_code([]) is ExitCode.DONE
+    os.utime(source, (1, 1))
+    assert bench.run(source)[0].state is ChapterState.DONE

@@ -121,6 +121,8 @@ def run(state: State, sources: Sequence[Path], settings: Settings, *, json_lines
     loader = state.make_loader(settings, watch.message)
     with watch, state.stop.gracefully():
         results = run_pipeline(sources, settings, loader, watch, state.stop)
+    if not results:
+        state.screen.say("nothing to do: every source changed a moment ago")
     if len(results) > 1:
         failed = sum(result.error is not None for result in results)
         flawed = sum(bool(result.failed) for result in results)

@@ -50,10 +50,11 @@ def encode(claim: Claim, pages: int, kept: Sequence[int], failed: Sequence[int])
 def is_in_the_way(target: Path, source: Path) -> bool:
     """Whether something stands where the output would go that may be worth keeping.
 
-    An empty folder is not, nor a copy of the source: a single picture that was kept carries no provenance.
+    A folder without files of its own is not: it may be there for chapters further down. Nor is a copy of the source:
+    a single picture that was kept carries no provenance.
     """
     if target.is_dir() and not target.is_symlink():
-        return any(target.iterdir())
+        return not all(each.is_dir() and not each.is_symlink() for each in target.iterdir())
     if target.is_file() and source.is_file():
         return not filecmp.cmp(source, target, shallow=False)
     return target.exists() or target.is_symlink()
