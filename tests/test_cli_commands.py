@@ -189,6 +189,14 @@ def test_many_chapters_are_summed_up(run: Run, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out" / "in").iterdir()) == ["a.cbz", "b.cbz"]
 
 
+def test_a_report_is_written_where_asked(run: Run, tmp_path: Path) -> None:
+    source = chapter(tmp_path / "a.cbz", 1)
+    assert run("color", "--report", tmp_path / "report.txt", source) == ExitCode.USAGE
+    assert run("color", "--report", tmp_path / "report.html", source) == 0
+    assert run.out == ""
+    assert "page 1 after" in (tmp_path / "report.html").read_text()
+
+
 # Each exit code
 
 

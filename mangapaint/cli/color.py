@@ -11,7 +11,7 @@ import typer
 from mangapaint.cli import flags
 from mangapaint.cli.screen import Watch
 from mangapaint.cli.state import State
-from mangapaint.errors import ExitCode, UsageError
+from mangapaint.errors import ExitCode, UsageError, printable
 from mangapaint.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def color(
     min_age: flags.MinAge = None,
     dry_run: flags.DryRun = None,
     json: flags.Json = False,
+    report: flags.Report = None,
     config: flags.Config = None,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
@@ -67,7 +68,7 @@ def color(
 
     Pages that are coloured already stay as they are. An interrupted run goes on where it stopped.
     """
-    raise typer.Exit(run(context.obj, sources, flags.settings_from(context), json_lines=json))
+    raise typer.Exit(run(context.obj, sources, flags.settings_from(context), json_lines=json, report=report))
 
 
 def upscale(
@@ -86,6 +87,7 @@ def upscale(
     min_age: flags.MinAge = None,
     dry_run: flags.DryRun = None,
     json: flags.Json = False,
+    report: flags.Report = None,
     config: flags.Config = None,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
@@ -109,11 +111,24 @@ def upscale(
     settings = flags.settings_from(context, paint=False, upscale=2)
     if settings.upscale.scale == 1:
         raise UsageError("--upscale 1x leaves nothing to do here", remedy="choose 2x, 3x or 4x")
-    raise typer.Exit(run(context.obj, sources, settings, json_lines=json))
+    raise typer.Exit(run(context.obj, sources, settings, json_lines=json, report=report))
 
 
-def run(state: State, sources: Sequence[Path], settings: Settings, *, json_lines: bool = False) -> ExitCode:
-    """Run the pipeline and show it; the exit code of the whole."""
+def run(
+    state: State,
+    sources: Sequence[Path],
+    settings: Settings,
+    *,
+    json_lines: bool = False,
+    report: Path | None = None,
+) -> ExitCode:
+    """Run the pipeline and show it; the exit code of the whole.
+
+    Raises:
+        UsageError: the report is no HTML file, or sources and outputs collide.
+    """
+    if report is not None and report.suffix.lower() not in {".html", ".htm"}:
+        raise UsageError(f"--report writes HTML, not '{report.suffix}'", remedy="name a file that ends in .html")
     from mangapaint.pipeline.run import exit_code
     from mangapaint.pipeline.run import run as run_pipeline
 
@@ -121,6 +136,11 @@ def run(state: State, sources: Sequence[Path], settings: Settings, *, json_lines
     loader = state.make_loader(settings, watch.message)
     with watch, state.stop.gracefully():
         results = run_pipeline(sources, settings, loader, watch, state.stop)
+    if report is not None:
+        from mangapaint.report import html
+
+        html.write(report, results, watch.pages, settings.input)
+        state.screen.say(f"report: {printable(str(report))}")
     if not results:
         state.screen.say("nothing to do: every source changed a moment ago")
     if len(results) > 1:

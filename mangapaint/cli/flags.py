@@ -139,6 +139,10 @@ DryRun = Annotated[
     _option("--dry-run", panel=RUN, help="Only look: pages, verdicts, sizes on stdout. Writes nothing."),
 ]
 Json = Annotated[bool, _option("--json", panel=RUN, help="One JSON line per page on stdout.")]
+Report = Annotated[
+    Path | None,
+    _option("--report", metavar="FILE.html", panel=RUN, help="Write a page with before and after under a slider."),
+]
 Config = Annotated[
     Path | None,
     _option("--config", metavar="FILE", panel=RUN, help="Default: mangapaint.toml here, else the user's."),

@@ -74,6 +74,9 @@ class Watch:
         screen: where it shows.
         json_lines: write a line per page to stdout.
         planned: a dry run: the pages are its result and go to stdout.
+
+    Attributes:
+        pages: all that was told of pages so far, for a report.
     """
 
     def __init__(self, screen: Screen, *, json_lines: bool = False, planned: bool = False) -> None:
@@ -91,7 +94,7 @@ class Watch:
             disable=screen.level < NORMAL or not screen.console.is_terminal,
         )
         self._task: Any = None
-        self._pages = 0
+        self.pages: list[PageResult] = []
 
     def __enter__(self) -> Watch:
         self._bar.start()
@@ -101,7 +104,6 @@ class Watch:
         self._bar.stop()
 
     def chapter_opened(self, source: Path, target: Path, pages: int, number: int, total: int) -> None:
-        self._pages = pages
         of = f"{number}/{total} " if total > 1 else ""
         if self._task is not None:
             self._bar.remove_task(self._task)
@@ -109,6 +111,7 @@ class Watch:
         self.screen.say(f"{of}{_shown(source)}: {_count(pages)} -> {_shown(target)}", level=VERBOSE)
 
     def page_done(self, result: PageResult) -> None:
+        self.pages.append(result)
         if self._task is not None:
             self._bar.advance(self._task)
         if self.json_lines:
