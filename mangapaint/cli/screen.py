@@ -137,7 +137,7 @@ class Watch:
         counts = ", ".join(f"{number} {action.value}" for action, number in result.counts.items() if number)
         line = f"{_shown(result.source)}: {result.state}"
         line += f" ({result.note})" if result.note else ""
-        line += f": {counts}" if counts else ""
+        line += f": {counts}" if counts and result.state != "already done" else ""
         if result.seconds:
             line += f" in {_duration(result.seconds)}"
         if result.target is not None and result.state in {"done", "already done"}:
