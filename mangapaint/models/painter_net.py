@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +16,12 @@ PALETTE = 6**3
 
 TEMPERATURE = 0.4
 """Of the votes at use (annealed mean, Zhang et al. 2016: .38); in training half of the batches see it."""
+
+REFINEMENT = 0.7
+"""Largest change of a voted colour, in logits: enough for shading, too little to turn it into another."""
+
+TOGETHER = 0.85
+"""Weight of a region's common vote against that of each place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,11 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.second(F.silu(self.first(F.silu(x))))
         return x + self.gain * y
+
+
+def unit(x: Tensor) -> Tensor:
+    """(N, C, H, W) with the channels of each place at mean square 1: keeps levels in balance, blind to the crop."""
+    return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-6).to(x.dtype)
 
 
 class SelfAttention(nn.Module):
@@ -129,6 +139,8 @@ class PainterNet(nn.Module):
             nn.SiLU(),
             nn.Conv2d(32, 5, 3, padding=1),
         )
+        for layer in (self.stem, *self.down, *self.up, *self.merge):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")  # type: ignore[arg-type]
         last = self.head[-1]
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
@@ -145,18 +157,23 @@ class PainterNet(nn.Module):
         x = self.stem(F.pixel_unshuffle(torch.cat([page, hints], 1), 4))
         skips = []
         for level in range(4):
-            x = self.encoder[level](x)
+            x = unit(self.encoder[level](x))
             if level < 3:
                 skips.append(x)
                 x = self.down[level](x)
         x = self.bottom(self.modulated(3, x, embedding))
         for level in (2, 1, 0):
-            x = self.merge[level](torch.cat([F.pixel_shuffle(self.up[level](x), 2), skips[level]], 1))
+            x = self.merge[level](torch.cat([F.pixel_shuffle(self.up[level](unit(x)), 2), skips[level]], 1))
             x = self.decoder[level](self.modulated(level, x, embedding))
-        return cast(Tensor, x)
+        return unit(x)
 
     def forward(
-        self, page: Tensor, hints: Tensor, palette: Tensor, temperature: float = 1.0
+        self,
+        page: Tensor,
+        hints: Tensor,
+        palette: Tensor,
+        temperature: float = 1.0,
+        regions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Paint a batch.
 
@@ -165,6 +182,7 @@ class PainterNet(nn.Module):
             hints: (N, 4, H, W): sRGB in 0..1 times mask, and the mask (1 where an artist gave a colour).
             palette: (N, 216), see paint.palette.
             temperature: of the vote; under 1 the favourite colour counts for more (annealed mean).
+            regions: (N, H / 2, W / 2) int64 labels from 0; the places of a region then vote together.
 
         Returns:
             paint (N, 5, H / 2, W / 2) float32: sRGB in 0..1, then ab of CIE Lab / 110; votes (N, K, H / 4, W / 4)
@@ -174,10 +192,27 @@ class PainterNet(nn.Module):
         cells, colours, keys = self.keys(palette)
         query = self.query(x)
         votes = torch.einsum("nkc,nchw->nkhw", keys.to(query.dtype), query).float() / self.config.key_width**0.5
-        share = torch.softmax(votes / temperature, 1)
+        ballots = F.log_softmax(votes, 1)
+        ballots = F.interpolate(ballots, scale_factor=2, mode="bilinear", align_corners=False)
+        if regions is not None:
+            ballots = torch.lerp(ballots, voted_together(ballots, regions), TOGETHER)
+        share = torch.softmax(ballots / temperature, 1)
         mean = torch.einsum("nkhw,nkc->nchw", share, colours.float())
-        y = self.head(torch.cat([x, mean.to(x.dtype)], 1)).float()
-        mean = F.interpolate(mean, scale_factor=2, mode="bilinear", align_corners=False).clamp(0.02, 0.98)
-        paint = torch.sigmoid(torch.logit(mean) + y[:, :3])
-        ab = rgb_to_lab(mean)[:, 1:] / 110 + 0.3 * torch.tanh(y[:, 3:])
+        mean = mean.detach()  # the votes learn from their own loss: an L1 loss would teach them the average again
+        y = torch.tanh(self.head(torch.cat([x, F.avg_pool2d(mean, 2).to(x.dtype)], 1)).float())
+        paint = torch.sigmoid(torch.logit(mean.clamp(0.02, 0.98)) + REFINEMENT * y[:, :3])
+        ab = rgb_to_lab(mean)[:, 1:] / 110 + 0.2 * REFINEMENT * y[:, 3:]
         return torch.cat([paint, ab], 1), votes, cells
+
+
+def voted_together(ballots: Tensor, regions: Tensor) -> Tensor:
+    """Mean of (N, K, H, W) over each region of (N, H, W) int64 labels, at every place of the region."""
+    n, k, _, _ = ballots.shape
+    result = torch.empty_like(ballots)
+    for i in range(n):
+        label = regions[i].flatten()
+        count = int(label.max()) + 1
+        total = ballots.new_zeros(count, k).index_add_(0, label, ballots[i].flatten(1).T)
+        size = torch.bincount(label, minlength=count).clamp_min(1)
+        result[i] = (total / size[:, None])[label].T.reshape(ballots.shape[1:])
+    return result

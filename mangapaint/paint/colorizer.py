@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from mangapaint.errors import PageError, UsageError
 from mangapaint.layout import strips
 from mangapaint.layout.measure import paper_level
 from mangapaint.layout.paper import paper
+from mangapaint.layout.regions import regions
 from mangapaint.models import store
 from mangapaint.models.painter_net import TEMPERATURE, PainterNet
 from mangapaint.models.upscaler_net import UpscalerNet
@@ -140,36 +141,47 @@ class Colorizer:
         windows = [Region(0, 0, width, height)]
         if strips.is_strip(height, width):
             windows = strips.cut(drawings[0].gray, round(1.4 * width), STRIP_OVERLAP)
-            return [stitched(self.seen([d], [w for w in windows]), windows) for d in drawings]
+            return [stitched(self.seen([d], windows), windows) for d in drawings]
         return list(self.seen(drawings, windows))
 
     def seen(self, drawings: Sequence[Drawing], windows: Sequence[Region]) -> list[Tensor]:
-        """What the net says of each drawing and window."""
-        device = self.engine.device.torch_device
+        """What the net says of each drawing in each window: (1, 6, h, w)."""
         found = []
         for window in windows:
             scale = min(1.0, LONG_SIDE / max(window.width, window.height))
             size = (max(1, round(window.height * scale)), max(1, round(window.width * scale)))
-            gray = torch.stack([torch.from_numpy(d.gray[window.slices]) for d in drawings])[:, None].to(device)
-            mask = torch.stack([torch.from_numpy(d.paper[window.slices]) for d in drawings])[:, None].to(device)
+            gray = self.moved([d.gray[window.slices] for d in drawings])[:, None]
+            mask = self.moved([d.paper[window.slices] for d in drawings])[:, None]
+            labels = self.moved([labelled(d.gray[window.slices], size) for d in drawings])
             page = reduced(gray.float() / 255, size)
-            paper_share = reduced(mask.float(), size)
-            found.append(torch.cat([self.run_painter(page), paper_share], 1))
+            found.append(torch.cat([self.run_painter(page, labels), reduced(mask.float(), size)], 1))
         return [part[i : i + 1] for part in found for i in range(len(part))]
 
-    def run_painter(self, page: Tensor) -> Tensor:
-        """(N, 1, h, w) in 0..1 -> (N, 5, h, w): paint sRGB, ab in Lab units, upsampled along the drawing's edges."""
+    def moved(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
+        """(N, ...) on the device."""
+        return torch.from_numpy(np.stack(arrays)).to(self.engine.device.torch_device)
+
+    def run_painter(self, page: Tensor, labels: Tensor) -> Tensor:
+        """Net and upsampling along the drawing's edges.
+
+        Args:
+            page: (N, 1, h, w) in 0..1.
+            labels: (N, H / 2, W / 2) int64 regions, H and W being h and w rounded up to the stride.
+
+        Returns:
+            (N, 5, h, w): paint sRGB in 0..1, ab in Lab units.
+        """
         n, _, height, width = page.shape
         padded = F.pad(page, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         hints = padded.new_zeros(n, 4, *padded.shape[-2:])
         palette = self.palette.to(page.device).expand(n, -1)
-        output = self.engine.run("painter", self.paint_of, padded, hints, palette)
+        output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels)
         full = joint_upsample(cast(Tensor, output).float(), padded)[:, :, :height, :width]
         return torch.cat([full[:, :3], full[:, 3:] * 110], 1)
 
-    def paint_of(self, page: Tensor, hints: Tensor, palette: Tensor) -> Tensor:
-        """(N, 5, h / 2, w / 2): the net's paint under the annealed vote, without the votes."""
-        return cast(Tensor, cast(PainterNet, self.painter)(page, hints, palette, TEMPERATURE)[0])
+    def paint_of(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> Tensor:
+        """(N, 5, h / 2, w / 2): the net's paint under the annealed vote of each region."""
+        return cast(Tensor, cast(PainterNet, self.painter)(page, hints, palette, TEMPERATURE, labels)[0])
 
     def composed(self, drawing: Drawing, layer: Tensor) -> NDArray[np.uint8]:
         """The full-resolution (and enlarged) coloured page."""
@@ -226,6 +238,15 @@ def drawing_of(page: PageImage, mode: str) -> Drawing:
     if DULL_PAPER <= white < 255:
         gray = np.asarray(cv2.convertScaleAbs(gray, alpha=255 / white), np.uint8)
     return Drawing(gray, mask, mode_of(gray) if mode == "auto" else mode)
+
+
+def labelled(gray: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.int64]:
+    """Regions of a page for the net's grid: half of `size` (height, width) rounded up to the net's stride."""
+    height, width = (-(-side // STRIDE) * STRIDE // 2 for side in size)
+    small_page = cv2.resize(gray, (max(1, size[1] // 2), max(1, size[0] // 2)), interpolation=cv2.INTER_AREA)
+    below, right = height - small_page.shape[0], width - small_page.shape[1]
+    padded = cv2.copyMakeBorder(small_page, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    return regions(np.asarray(padded, np.uint8)).astype(np.int64)
 
 
 def reduced(x: Tensor, size: tuple[int, int]) -> Tensor:

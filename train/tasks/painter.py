@@ -23,7 +23,7 @@ from train.synth import pages
 from train.synth.manga import MangaOptions, blur, ink_ratio, luminance, manga_like
 from train.tasks.common import autocast
 
-VOTE = 0.15
+VOTE = 0.5
 """Weight of the cross-entropy of the votes."""
 SOFT = 0.7
 """Pictures smaller than this share of the crop would be blurred; another is drawn."""
