@@ -51,13 +51,10 @@ class PaintSettings:
     """Registry name, hf:owner/repo[@rev][:file], or a path to safetensors."""
     mode: Mode = "auto"
     """ink: manga, the drawing is multiplied over the paint; gray: the luminance is true and is kept."""
-    palette: Path | None = None
-    """A saved palette (.safetensors) or a coloured picture to take the palette from."""
     references: tuple[Path, ...] = ()
+    """Coloured pictures whose palette the chapter follows."""
     vividness: float = 1.0
     """Gain on the chroma of the paint; 1 is the model's own."""
-    keep_tones: bool = True
-    """Keep the dots of screentones; else they are smoothed into flat shade."""
     seed: int = 0
     """Chooses among the palettes of the bank when nothing else decides."""
 

@@ -145,15 +145,15 @@ def test_flags_reach_the_settings(run: Run, tmp_path: Path) -> None:
     source = chapter(tmp_path / "a.cbz", 1)
     (tmp_path / "ref.png").write_bytes(page(colour=True))
     words = """
-        --upscale 2x --vividness 1.5 --mode gray --smooth-tones --format webp --quality 70 --max-side 500 --batch 3
+        --upscale 2x --vividness 1.5 --mode gray --format webp --quality 70 --max-side 500 --batch 3
         --device cpu --precision fp32 --tile 256 --on-error fail --lock wait --offline --min-age 0s --seed 7
-        --name-encoding cp932 --color-threshold 3 --direction ltr --tolerate-truncated --limit-entry 10
+        --name-encoding cp932 --color-threshold 3 --tolerate-truncated --limit-entry 10
     """
     assert run("color", *words.split(), "--reference", tmp_path / "ref.png", "--no-comicinfo", source) == 0
     settings = run.settings
     assert settings is not None
     assert settings.paint is not None
-    assert (settings.paint.vividness, settings.paint.mode, settings.paint.keep_tones) == (1.5, "gray", False)
+    assert (settings.paint.vividness, settings.paint.mode) == (1.5, "gray")
     assert settings.paint.references == (tmp_path / "ref.png",)
     assert settings.paint.seed == 7
     assert (settings.output.format, settings.output.quality, settings.output.max_side) == ("webp", 70, 500)

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mangapaint.paint import compose
 from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
+from mangapaint.paint import compose
 from mangapaint.paint.mode import mode_of
 from mangapaint.paint.palette import CELLS, palette_of
 

@@ -49,20 +49,12 @@ Mode = Annotated[
         help="ink: the drawing is laid over the paint; gray: the brightness of the page is kept. Default: auto.",
     ),
 ]
-Palette = Annotated[
-    Path | None,
-    _option("--palette", metavar="FILE", panel=PAINT, help="A saved palette, or a coloured picture to take one from."),
-]
 Reference = Annotated[
     list[Path] | None,
     _option("--reference", metavar="IMG", panel=PAINT, help="Coloured picture to follow; may be given several times."),
 ]
 Vividness = Annotated[
     str | None, _option("--vividness", metavar="X", panel=PAINT, help="Gain on the colours, 0 to 4. Default: 1.")
-]
-KeepTones = Annotated[
-    bool | None,
-    _option("--keep-tones/--smooth-tones", panel=PAINT, help="Keep the dots of screentones, or smooth them to shade."),
 ]
 Seed = Annotated[
     str | None,

@@ -140,7 +140,7 @@ class PainterNet(nn.Module):
             nn.Conv2d(32, 5, 3, padding=1),
         )
         for layer in (self.stem, *self.down, *self.up, *self.merge):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")  # type: ignore[arg-type]
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
         last = self.head[-1]
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]

@@ -47,8 +47,7 @@ class ColorizerLoader:
             settings = self._settings
             parts = [_weights_sum(ref, settings.engine.offline, self._tell) for ref in _models(settings)]
             if settings.paint is not None:
-                named = [("the palette", settings.paint.palette)] if settings.paint.palette else []
-                named += [("the reference", path) for path in settings.paint.references]
+                named = [("the reference", path) for path in settings.paint.references]
                 parts += [f"{what}: {_file_sum(what, path)}" for what, path in named]
             self._identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return self._identity
