@@ -17,6 +17,8 @@ from mangapaint.page import Panel, Region
 
 WORKING_UNIT = 700.0
 """Panels are looked for on a page reduced or enlarged to this width, px."""
+LARGEST_SCALE = 4.0
+"""Pictures of a few px are not blown up further; they hold no panels."""
 SHORTEST_EDGE = 0.035
 """In page widths."""
 LEVEL_FIRST = 1.0
@@ -41,7 +43,7 @@ def find_panels(gray: Gray, direction: Direction = "rtl") -> list[Panel]:
         The panels by their bounding boxes, which may overlap where gutters slant; a page without gutters is one
         panel, a blank page none.
     """
-    scale = WORKING_UNIT / page_unit(gray)
+    scale = min(LARGEST_SCALE, WORKING_UNIT / page_unit(gray))
     size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(gray, size, interpolation=method), np.uint8)

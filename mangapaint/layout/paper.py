@@ -50,9 +50,17 @@ def gutters(gray: Gray, *, neck: float = 0) -> Mask:
     radius = round(neck / 2 * unit / 1246)
     if radius > 0:
         kept = _without_leaks(kept, bright, radius, unit)
+    return _with_rim(_with_lettering(kept, unit), gray, 1)
+
+
+def _with_lettering(kept: Mask, unit: float) -> Gray:
+    """The paper without its small holes: letters and thin strokes that stand on it."""
     stroke = max(3, 2 * round(0.004 * unit) + 1)
-    closed = cv2.morphologyEx(kept.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((stroke, stroke), np.uint8))
-    return _with_rim(np.asarray(closed, np.uint8), gray, 1)
+    closed = np.asarray(cv2.morphologyEx(kept.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((stroke, stroke))), np.uint8)
+    labels, stats = components(closed == 0, 8)
+    small = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) < 0.04 * unit
+    small[0] = False
+    return closed | small[labels].astype(np.uint8)
 
 
 def _at_border(labels: Labels, count: int) -> Mask:
