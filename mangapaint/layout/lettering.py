@@ -144,7 +144,7 @@ def judge(m: LetteringMeasures) -> bool:
         burst = m.glyphs >= 4 and m.solidity > 0.75 and m.box < 0.25 and m.centred < 0.15
         return m.density > 0.16 and 0.03 < m.box < 0.35 and ((m.solidity > 0.92 and m.centred < 0.27) or burst)
     if m.glyphs < 15:
-        if m.size > 0.2 and m.box > 0.45:  # eyes, brows, nose and mouth of a small face
+        if m.size > 0.2 and m.box > 0.45 and m.aligned < 0.7:  # eyes, brows, nose and mouth of a small face
             return False
         dense = m.density > 0.17 and (m.box < 0.3 or m.aligned > 0.5) and m.solidity > 0.75
         compact = m.density > 0.12 and m.box < 0.3 and m.solidity > 0.93
