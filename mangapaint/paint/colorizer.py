@@ -21,10 +21,10 @@ from mangapaint.layout.measure import paper_level
 from mangapaint.layout.paper import paper
 from mangapaint.layout.regions import regions
 from mangapaint.models import store
-from mangapaint.models.painter_net import TEMPERATURE, PainterNet
+from mangapaint.models.painter_net import TEMPERATURE, PainterNet, voted_together
 from mangapaint.models.upscaler_net import UpscalerNet
 from mangapaint.page import PageImage, Region, Verdict
-from mangapaint.paint.compose import joint_upsample, under_ink, under_luminance, vivid
+from mangapaint.paint.compose import joint_upsample, lifted, under_ink, under_luminance, vivid
 from mangapaint.paint.mode import mode_of
 from mangapaint.paint.palette import palette_of
 from mangapaint.settings import PaintSettings, Settings
@@ -32,10 +32,14 @@ from mangapaint.settings import PaintSettings, Settings
 LONG_SIDE = 1152
 """Longest side of what the painter sees, px: cost does not depend on the scan's size."""
 STRIDE = 32
+MOSTLY = 0.6
+"""Share of a region that is paper above which all of it stays white."""
 STRIP_OVERLAP = 96
 """Overlap of the windows of a scroll strip, px of the page."""
 COVERS = 2
 """Pages at the start and at the end of a chapter among which a coloured cover is looked for."""
+LIFT = 0.7
+"""Share by which paint under ink is brightened (compose.lifted)."""
 DULL_PAPER = 190
 """Paper darker than this is no paper: such a page's levels are left alone."""
 
@@ -153,8 +157,8 @@ class Colorizer:
             gray = self.moved([d.gray[window.slices] for d in drawings])[:, None]
             mask = self.moved([d.paper[window.slices] for d in drawings])[:, None]
             labels = self.moved([labelled(d.gray[window.slices], size) for d in drawings])
-            page = reduced(gray.float() / 255, size)
-            found.append(torch.cat([self.run_painter(page, labels), reduced(mask.float(), size)], 1))
+            page, share = reduced(gray.float() / 255, size), reduced(mask.float(), size)
+            found.append(torch.cat([self.run_painter(page, labels), whole_regions(share, labels)], 1))
         return [part[i : i + 1] for part in found for i in range(len(part))]
 
     def moved(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
@@ -193,7 +197,7 @@ class Colorizer:
         if drawing.mode == "gray":
             colour = under_luminance(layer[:, 3:5] * paint.vividness, page, paper_share)
         else:
-            colour = under_ink(vivid(layer[:, :3], paint.vividness), page, paper_share)
+            colour = under_ink(lifted(vivid(layer[:, :3], paint.vividness), LIFT), page, paper_share)
         return np.ascontiguousarray(colour[0].permute(1, 2, 0).cpu().numpy())
 
     def enlarged(self, gray: Tensor) -> Tensor:
@@ -247,6 +251,25 @@ def labelled(gray: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.int64
     below, right = height - small_page.shape[0], width - small_page.shape[1]
     padded = cv2.copyMakeBorder(small_page, 0, below, 0, right, cv2.BORDER_REPLICATE)
     return regions(np.asarray(padded, np.uint8)).astype(np.int64)
+
+
+def whole_regions(share: Tensor, labels: Tensor) -> Tensor:
+    """Paper that fills most of a region takes all of it.
+
+    Args:
+        share: (N, 1, h, w) share of paper, 0..1.
+        labels: (N, H / 2, W / 2) regions on the net's grid.
+
+    Returns:
+        (N, 1, h, w), 0..1; edges run along the drawing's lines.
+    """
+    n, _, height, width = share.shape
+    rows, columns = labels.shape[1:]
+    grid = F.pad(share, (0, 2 * columns - width, 0, 2 * rows - height), mode="replicate")
+    grid = F.avg_pool2d(grid, 2)
+    decided = torch.where(voted_together(grid, labels) > MOSTLY, 1.0, grid)
+    full = F.interpolate(decided, scale_factor=2, mode="bilinear", align_corners=False)
+    return full[:, :, :height, :width]
 
 
 def reduced(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -49,6 +49,15 @@ def vivid(paint: Tensor, gain: float) -> Tensor:
     return (y + (paint - y) * gain).clamp(0, 1)
 
 
+def lifted(paint: Tensor, share: float) -> Tensor:
+    """(N, 3, H, W) sRGB with its value (largest channel) raised to the power 1 - share; hue and saturation stay.
+
+    Ink and tone bring the dark of a manga page already; paint as dark as in a painted picture would bury the lines.
+    """
+    value = paint.amax(1, keepdim=True).clamp_min(0.05)
+    return (paint * value ** (-share)).clamp(0, 1)
+
+
 def under_ink(paint: Tensor, page: Tensor, paper: Tensor) -> Tensor:
     """Multiply layer: the drawing over the paint, paper where it must stay white.
 
