@@ -10,13 +10,17 @@ import torch
 from torch import Tensor
 
 from mangapaint.models.lab import rgb_to_lab
+from mangapaint.models.painter_net import TEMPERATURE, PainterNet
 from mangapaint.paint.palette import palette_of
 from train.corpus import Corpus
+from train.synth.manga import MangaOptions, manga_like
 
 CANDIDATES = 1500
-TOGETHER = 4
+DRAWN = 160
+"""Side of the drawings that palettes are ranked on, px."""
+TOGETHER = 6
 """Pictures that make one palette: a chapter has several characters and places."""
-RICHEST = 0.2
+RICHEST = 0.3
 """Share of the candidates, by richness of colour, among which palettes far apart are picked."""
 
 
@@ -28,6 +32,22 @@ def richness(picture: Tensor) -> float:
     share = torch.histc(hue[chroma > 8], 12, -torch.pi, torch.pi)
     share = share[share > 0] / share.sum().clamp_min(1)
     return float(torch.exp(-(share * share.log()).sum()) * chroma.mean().clamp_max(40))
+
+
+def ranked(net: PainterNet, bank: Tensor, corpus: Path, sets: dict[str, float], seed: int) -> Tensor:
+    """The palettes with which the net paints plain ink drawings in the most colours come first."""
+    rng = np.random.default_rng(seed)
+    source = Corpus(corpus, sets)
+    tiles = [cv2.resize(source.draw(rng)[1], (DRAWN, DRAWN), interpolation=cv2.INTER_AREA) for _ in range(12)]
+    pictures = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).float() / 255
+    page, _ = manga_like(pictures, MangaOptions(gray=0, toned=0), rng)
+    hints = torch.zeros(len(page), 4, DRAWN, DRAWN)
+    scores = []
+    with torch.inference_mode():
+        for palette in bank:
+            paint = net(page, hints, palette[None].expand(len(page), -1), TEMPERATURE)[0][:, :3]
+            scores.append(float(np.mean([richness(one[None]) for one in paint])))
+    return bank[torch.tensor(scores).argsort(descending=True)]
 
 
 def palettes(corpus: Path, sets: dict[str, float], count: int, seed: int) -> Tensor:

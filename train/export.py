@@ -78,7 +78,8 @@ def export(
     """
     net = trained(task, folder)
     if isinstance(net, PainterNet):
-        net.bank = bank.palettes(corpus, dict(bank_sets), net.config.bank, recipe.schedule.seed)
+        sets, seed = dict(bank_sets), recipe.schedule.seed
+        net.bank = bank.ranked(net, bank.palettes(corpus, sets, net.config.bank, seed), corpus, sets, seed)
     tensors: dict[str, Tensor] = {
         key: value.detach().to(torch.bfloat16).contiguous() for key, value in sorted(net.state_dict().items())
     }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mangapaint.engine.runner import Engine
-from mangapaint.errors import PageError, UsageError
+from mangapaint.errors import UsageError
 from mangapaint.layout import strips
 from mangapaint.layout.measure import paper_level
 from mangapaint.layout.paper import paper
@@ -26,7 +26,7 @@ from mangapaint.models.upscaler_net import UpscalerNet
 from mangapaint.page import PageImage, Region, Verdict
 from mangapaint.paint.compose import joint_upsample, lifted, under_ink, under_luminance, vivid
 from mangapaint.paint.mode import mode_of
-from mangapaint.paint.palette import palette_of
+from mangapaint.paint.palette import enriched, mixed, palette_of
 from mangapaint.settings import PaintSettings, Settings
 
 LONG_SIDE = 1152
@@ -299,23 +299,18 @@ def chapter_palette(paint: PaintSettings, bank: Tensor, pages: Sequence[Glance],
     """(1, 216) palette of a chapter."""
     from mangapaint import pixels
 
-    pictures = []
+    references = []
     for path in paint.references:
         try:
             data = path.read_bytes()
         except OSError as error:
             raise UsageError(f"the reference {path} cannot be read: {error.strerror}") from error
-        pictures.append(pixels.decode(data, settings.input.limits).pixels)
-    if not pictures:
-        for page in dict.fromkeys((*pages[:COVERS], *pages[-COVERS:])):
-            if page.verdict() is Verdict.COLOUR:
-                try:
-                    pictures.append(page.image().pixels)
-                except PageError:
-                    continue
-    if pictures:
-        found = torch.cat([palette_of(small(picture)) for picture in pictures])
-        return found.square().mean(0, keepdim=True).sqrt()
+        references.append(palette_of(small(pixels.decode(data, settings.input.limits).pixels)))
+    if references:
+        return mixed(torch.cat(references), torch.ones(len(references)))
+    for page in dict.fromkeys((*pages[:COVERS], *pages[-COVERS:])):
+        if page.verdict() is Verdict.COLOUR:
+            return enriched(palette_of(small(page.image().pixels)), bank, paint.seed)
     return bank[paint.seed % len(bank)][None]
 
 

@@ -8,8 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mangapaint.models.lab import rgb_to_lab
+
 SIDE = 6
 CELLS = SIDE**3
+HUES_ENOUGH = 4.0
+OWN_SHARE = 0.3
+"""Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
 NEUTRAL = 0.15
 """Weight of paper and ink, whose share says how a page is laid out, not which colours it has."""
 
@@ -30,6 +35,44 @@ def palette_of(picture: Tensor) -> Tensor:
     for index, share in corners(cells):
         histogram.scatter_add_(1, index.flatten(1), share.flatten(1) * weight)
     return (histogram / histogram.sum(1, keepdim=True).clamp_min(1e-6)).sqrt() * 4
+
+
+def mixed(palettes: Tensor, shares: Tensor) -> Tensor:
+    """(N, 216) palettes and N shares -> (1, 216): the palette of their pictures side by side."""
+    weight = shares.view(-1, 1) / shares.sum()
+    return (palettes.square() * weight).sum(0, keepdim=True).sqrt()
+
+
+def hue_count(palette: Tensor) -> Tensor:
+    """(N, 216) -> (N,): how many hues are in it, as the perplexity of a 12-bin hue histogram weighted by chroma."""
+    index = torch.arange(CELLS)
+    cells = torch.stack([index // SIDE**2, index // SIDE % SIDE, index % SIDE]).float() / (SIDE - 1)
+    lab = rgb_to_lab(cells[None, :, :, None])[0, :, :, 0]
+    chroma = torch.hypot(lab[1], lab[2])
+    bins = ((torch.atan2(lab[2], lab[1]) / (2 * torch.pi) + 0.5) * 12).long().clamp(0, 11)
+    weight = palette.square() * chroma * (chroma > 8)
+    share = torch.zeros(len(palette), 12).index_add_(1, bins, weight)
+    share = share / share.sum(1, keepdim=True).clamp_min(1e-6)
+    return torch.exp(-(share * share.clamp_min(1e-9).log()).sum(1))
+
+
+def enriched(palette: Tensor, bank: Tensor, place: int) -> Tensor:
+    """A palette of few hues with one of the bank added, so that a page is not painted in one tint.
+
+    Args:
+        palette: (1, 216), of a cover.
+        bank: (K, 216).
+        place: 0 takes the palette of the bank that brings the most hues, 1 the next, and so on.
+
+    Returns:
+        (1, 216); the same palette when it has hues enough.
+    """
+    if hue_count(palette)[0] >= HUES_ENOUGH:
+        return palette
+    shares = torch.tensor([OWN_SHARE, 1 - OWN_SHARE])
+    candidates = torch.cat([mixed(torch.cat([palette, other[None]]), shares) for other in bank])
+    order = hue_count(candidates).argsort(descending=True)
+    return candidates[order[place % len(order)]][None]
 
 
 def corners(colour: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
