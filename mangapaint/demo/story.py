@@ -32,7 +32,7 @@ def _drawn(page: Callable[[Pen], None]) -> Bytes2D:
 
 
 def _find(pen: Pen) -> None:
-    with panel(pen, [(-9, -9), (1009, -9), (1009, 590), (-9, 590)]):
+    with panel(pen, [(12, 12), (988, 12), (988, 590), (12, 590)]):
         scenes.village(pen)
         draw_figure(pen.at(530, 372, 19), GIRL, HAPPY, _walk(0.3, wind=-0.5))
         draw_figure(pen.at(430, 386, 19), BOY, CALM, _walk(0.3))
@@ -112,7 +112,7 @@ def _open(pen: Pen) -> None:
 
 
 def _set_out(pen: Pen) -> None:
-    with panel(pen, [(60, -9), (1009, -9), (1009, 700), (LEFT - 4, 760), (LEFT - 4, -9)], framed=True):
+    with panel(pen, [(60, 12), (988, 12), (988, 700), (LEFT - 4, 760), (LEFT - 4, 12)], framed=True):
         scenes.leap(pen)
     with panel(pen, [(LEFT - 4, 784), (420, 760), (420, 1080), (LEFT - 4, 1080)]):
         pen.shade(box(0, 740, 440, 1090), dots(0.12, 6.0))
@@ -123,7 +123,7 @@ def _set_out(pen: Pen) -> None:
     with panel(pen, [(444, 758), (RIGHT, 727), (RIGHT, 1080), (444, 1080)]):
         speed_lines(pen, (440, 720, 960, 1080), -0.05, 60, 12, 2.0)
         draw_figure(pen.at(690, 905, 60), BOY, EAGER, _run())
-    with panel(pen, [(LEFT - 4, 1104), (RIGHT, 1104), (RIGHT, 1429), (LEFT - 4, 1429)]):
+    with panel(pen, [(LEFT - 4, 1104), (RIGHT, 1104), (RIGHT, 1408), (LEFT - 4, 1408)]):
         scenes.painting(pen)
     bubble(pen, "Sky first!", 200, 110, (330, 210), kind="shout", size=30)
     sound(pen, "whoosh", 770, 610, 78, -12)
@@ -133,7 +133,7 @@ def _set_out(pen: Pen) -> None:
 
 
 def _look_back(pen: Pen) -> None:
-    with panel(pen, [(-9, -9), (1009, -9), (1009, 900), (-9, 900)], framed=True):
+    with panel(pen, [(12, 12), (988, 12), (988, 900), (12, 900)], framed=True):
         scenes.view(pen)
     with panel(pen, [(500, 926), (RIGHT, 926), (RIGHT, BOTTOM), (440, BOTTOM)]):
         focus_lines(pen, 720, 1130, (230, 210), 700, 90, 5)
