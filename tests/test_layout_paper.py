@@ -88,6 +88,64 @@ def test_a_face_is_no_bubble():
     assert found[said].all()
 
 
+def test_a_bubble_that_leaks_into_art_is_cut_off_at_the_gap():
+    page = two_panels()
+    page[620:1000, 420:740] = 255
+    inside = bubble(page, (280, 800), TEXT)
+    cv2.rectangle(page, (410, 795), (424, 803), 255, -1)
+    for x in range(470, 720, 60):
+        cv2.line(page, (x, 630), (x + 20, 990), 0, 3)
+    found = bubbles(page)
+    assert found[inside].all()
+    assert not found[640:980, 440:730].any()
+
+
+def test_a_few_letters_in_a_wide_bubble_are_lettering():
+    page = two_panels()
+    inside = bubble(page, (300, 290), ["WHY", "", "", "NOT"], (180, 180))
+    assert bubbles(page)[inside].all()
+
+
+def test_joined_bubbles_are_found_as_one():
+    page = two_panels()
+    first = bubble(page, (250, 200), [], (110, 95))
+    second = bubble(page, (360, 320), [], (110, 95))
+    page[first | second] = 255
+    for word, corner in (("OH", (220, 190)), ("MY", (220, 230)), ("KAREN!", (310, 350))):
+        cv2.putText(page, word, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.9, 0, 2, cv2.LINE_AA)
+    found = bubbles(page)
+    assert found[first].all() and found[second].all()
+
+
+@pytest.mark.parametrize("gap", [0, 8])
+def test_a_face_beside_a_bubble_stays_out(gap: int):
+    page = two_panels()
+    inside = face(page, (425, 800))
+    said = bubble(page, (200, 800), TEXT)
+    page[800 - gap // 2 : 800 + gap // 2, 333:345] = 255
+    found = bubbles(page)
+    assert found[said].all()
+    assert not found[inside].any()
+
+
+def test_blank_bubbles_are_paper_where_all_bubbles_of_the_page_are_blank():
+    page = two_panels()
+    insides = [bubble(page, centre, []) for centre in ((250, 250), (560, 300), (300, 800))]
+    shirt = face(page, (600, 800))
+    found = bubbles(page)
+    assert all(found[inside].all() for inside in insides)
+    assert not found[shirt].any()
+
+
+def test_blank_shapes_beside_lettered_bubbles_are_no_paper():
+    page = two_panels()
+    blanks = [bubble(page, centre, [], (80, 80)) for centre in ((160, 180), (160, 420), (640, 180))]
+    for centre in ((390, 180), (390, 420), (640, 420)):
+        bubble(page, centre, ["SO", "THIS", "IS IT"], (100, 90))
+    found = bubbles(page)
+    assert not any(found[blank].any() for blank in blanks)
+
+
 def test_an_empty_bright_region_is_no_bubble():
     page = two_panels()
     cv2.ellipse(page, (400, 800), (140, 95), 0, 0, 360, 255, -1)

@@ -14,6 +14,18 @@ INK_LEVEL = 140
 """Darkest half: gray below this is ink of a letter or a line."""
 
 
+STROKE_LEVEL = 170
+"""Strokes are measured with half of their anti-aliased rim."""
+FEWEST_LETTERS = 4
+"""Fewer marks than this have to look like lettering at any region, not just in a bubble's outline."""
+SMOOTH = 0.975
+"""Smoothness of bubbles that hold few letters; faces, cut into by hair, are at 0.93..0.98."""
+BLANK_DEPTH, BLANK_SMOOTH, BLANK_LEVEL = 0.042, 0.97, 215
+"""Radius of the widest disc in a blank bubble (page widths), its smoothness and its darkest px."""
+MARK_LEVEL = 200
+"""Marks are erased with their anti-aliased rim."""
+
+
 @dataclass(frozen=True, slots=True)
 class Glyphs:
     """Dark marks of the size of letters or parts of letters; arrays of equal length, px."""
@@ -53,6 +65,19 @@ def find_glyphs(gray: Gray, unit: float) -> Glyphs:
     return Glyphs(x[fit], y[fit], w[fit], h[fit], area[fit])
 
 
+def without_marks(gray: Gray, unit: float) -> Gray:
+    """The page with its small marks white: what is left are outlines, hatching and solid black.
+
+    Args:
+        gray: (H, W) uint8.
+        unit: width of a page in px.
+    """
+    labels, stats = components(gray < MARK_LEVEL, 8)
+    small = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) <= 0.05 * unit
+    small[0] = False
+    return np.asarray(np.where(small[labels], 255, gray), np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class LetteringMeasures:
     """What tells a bubble from a face or a shirt; shares are 0..1."""
@@ -64,6 +89,8 @@ class LetteringMeasures:
     """Ink over the area of the box around the glyphs."""
     aligned: float
     """Part of the glyphs that have a neighbour of like size in their row or column."""
+    rowed: float
+    """Part of the glyphs' ink that stands in a row or column of letters: equal in height, side by side."""
     regular: float
     """Part of the glyphs of about the typical size."""
     solidity: float
@@ -105,6 +132,7 @@ def measure(gray: Gray, closed: Mask, held: Glyphs, x: int, y: int) -> Lettering
         ink_share=min(1.0, float(held.area.sum()) / max(1, ink)),
         density=float(held.area.sum()) / max(1, box),
         aligned=_aligned(held, sizes),
+        rowed=_rowed(held),
         regular=float(((sizes > 0.5 * typical) & (sizes < 1.7 * typical)).mean()),
         solidity=min(1.0, area / max(1.0, hull)),
         centred=max(abs(left + right - width) / width, abs(top + bottom - height) / height),
@@ -123,6 +151,24 @@ def _aligned(glyphs: Glyphs, sizes: NDArray[np.int32]) -> float:
     np.fill_diagonal(alike, False)
     in_line = (np.minimum(across, down) < 0.35 * larger) & (np.maximum(across, down) < 2 * larger)
     return float((alike & in_line).any(1).mean())
+
+
+def _rowed(glyphs: Glyphs) -> float:
+    across = _side_by_side(glyphs.x, glyphs.w, glyphs.y, glyphs.h)
+    down = _side_by_side(glyphs.y, glyphs.h, glyphs.x, glyphs.w)
+    return float(glyphs.area[across | down].sum() / glyphs.area.sum())
+
+
+def _side_by_side(
+    along: NDArray[np.int32], length: NDArray[np.int32], low: NDArray[np.int32], size: NDArray[np.int32]
+) -> Mask:
+    """Which glyphs have a neighbour that starts and ends level with them, a letter's gap away."""
+    high, end = low + size, along + length
+    larger = np.maximum(size[:, None], size[None])
+    level = np.maximum(abs(low[:, None] - low[None]), abs(high[:, None] - high[None])) <= 0.2 * larger + 1
+    gap = np.maximum(along[:, None], along[None]) - np.minimum(end[:, None], end[None])
+    np.fill_diagonal(level, False)
+    return np.asarray((level & (gap <= 0.6 * larger)).any(1), bool)
 
 
 def holds_lettering(gray: Gray, closed: Mask, held: Glyphs, x: int, y: int) -> bool:
@@ -148,6 +194,55 @@ def judge(m: LetteringMeasures) -> bool:
             return False
         dense = m.density > 0.17 and (m.box < 0.3 or m.aligned > 0.5) and m.solidity > 0.75
         compact = m.density > 0.12 and m.box < 0.3 and m.solidity > 0.93
-        in_rows = m.aligned >= 0.65 and m.regular >= 0.6 and m.density > 0.055 and m.solidity > 0.85
+        in_rows = m.aligned >= 0.65 and m.rowed > 0.1 and m.regular >= 0.6 and m.density > 0.055 and m.solidity > 0.85
         return dense or compact or in_rows
     return m.solidity > 0.7 and m.density > 0.05 and (m.aligned > 0.7 or (m.aligned > 0.45 and m.density > 0.13))
+
+
+def sparse_lettering(gray: Gray, closed: Mask, held: Glyphs, x: int, y: int) -> bool:
+    """Whether a closed bright region has the outline of a bubble and a few letters; arguments as of `measure`.
+
+    Letters are drawn with one pen and stand side by side; the marks of a face are neither.
+    """
+    if len(held) < FEWEST_LETTERS:
+        return False
+    m = measure(gray, closed, held, x, y)
+    if m.ink_share < 0.9 or m.tone > 0.05 or m.centred > 0.42 or m.solidity < 0.8 or m.rowed < 0.5:
+        return False
+    return _stroke_variation(gray, held, x, y) < 0.3 and _smoothness(_depth(closed)) > SMOOTH
+
+
+def is_blank_bubble(gray: Gray, closed: Mask, unit: float) -> bool:
+    """Whether a closed region is nothing but paper, wide and smooth as a bubble without its lettering.
+
+    Args:
+        gray: (h, w) uint8, the part of the page under `closed`.
+        closed: (h, w) bool, the region with its holes filled.
+        unit: width of a page in px.
+    """
+    depth = _depth(closed)
+    if depth.max() < BLANK_DEPTH * unit or gray[depth[1:-1, 1:-1] > 3].min() < BLANK_LEVEL:
+        return False
+    return _smoothness(depth) > BLANK_SMOOTH
+
+
+def _stroke_variation(gray: Gray, held: Glyphs, x: int, y: int) -> float:
+    """Deviation of the glyphs' widest strokes over their mean."""
+    depth = cv2.distanceTransform((gray < STROKE_LEVEL).astype(np.uint8), cv2.DIST_L2, 5)
+    boxes = zip(held.x - x, held.y - y, held.w, held.h, strict=True)
+    strokes = np.array([depth[top : top + h, left : left + w].max() for left, top, w, h in boxes])
+    return float(strokes.std() / strokes.mean())
+
+
+def _depth(closed: Mask) -> NDArray[np.float32]:
+    """Distance to the region's outline, px; padded by 1."""
+    shape = np.pad(closed, 1).astype(np.uint8)
+    return np.asarray(cv2.distanceTransform(shape, cv2.DIST_L2, 5), np.float32)
+
+
+def _smoothness(depth: NDArray[np.float32]) -> float:
+    """Part of a shape that a disc of a third of its depth reaches: 1 where it has neither spikes nor notches."""
+    radius = 0.35 * float(depth.max())
+    reach = cv2.distanceTransform((depth < radius).astype(np.uint8), cv2.DIST_L2, 5)
+    shape = depth > 0
+    return float((shape & (reach < radius)).sum() / shape.sum())

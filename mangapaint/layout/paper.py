@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
-from mangapaint.layout.lettering import Glyphs, find_glyphs, holds_lettering
+from mangapaint.layout.lettering import find_glyphs, holds_lettering, is_blank_bubble, sparse_lettering, without_marks
 from mangapaint.layout.measure import Gray, Labels, Mask, components, crop_of, page_unit, paper_level
+from mangapaint.layout.regions import regions
 from mangapaint.page import Region
 
 WORKING_UNIT = 1000
 """Pages wider than this are reduced before bubbles are looked for; outlines stay crisp on the full page."""
-OPENINGS = (4, 2, 0)
-"""Radii in px of a page 1246 px wide: a bubble that leaks through gaps of its outline is cut off by the wider ones."""
+OPENINGS = (2, 0)
+"""Radii in px of a page 1246 px wide: a bubble whose outline has a pinhole is cut off by the wider one."""
+REGION_UNIT = 460
+"""Page width at which regions are trapped: about 600 px on the long side."""
+BLANKS = 3
+"""So many blank bubbles, and more than lettered ones, tell a page whose lettering is kept elsewhere, as PDFs do."""
 RIM_LEVEL = 150
 """Anti-aliased px beside paper that are lighter than this still show the paper, not the ink."""
 
@@ -110,6 +117,8 @@ def _is_band(component: Mask, unit: float) -> bool:
 def bubbles(gray: Gray) -> Mask:
     """Speech bubbles and caption boxes: bright, compact regions that hold lettering.
 
+    Blank ones count on a page that has hardly any others (`BLANKS`).
+
     Args:
         gray: (H, W) uint8, 255 is white.
 
@@ -140,31 +149,59 @@ def _bubbles(gray: Gray) -> Gray:
     result = np.zeros(gray.shape, np.uint8)
     bright = (gray >= min(225, paper_level(gray) - 8)).astype(np.uint8)
     glyphs = find_glyphs(gray, unit)
+    lettered = 0
+    blank: list[tuple[Region, Gray]] = []
+    for window, closed in _candidates(_parted(bright, gray, unit), 0, unit):
+        held = glyphs.inside(window.x, window.y, closed > 0)
+        if sparse_lettering(gray[window.slices], closed > 0, held, window.x, window.y):
+            result[window.slices] |= closed
+            lettered += 1
+        elif not len(held) and is_blank_bubble(gray[window.slices], closed > 0, unit):
+            blank.append((window, closed))
     for radius in dict.fromkeys(round(r * unit / 1246) for r in OPENINGS):
         level = cv2.erode(bright, _disc(radius), borderValue=0) if radius else bright
-        labels, stats = components(np.asarray(level, np.uint8), 4)
-        width, height, area = (stats[:, i] for i in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
-        fit = (area > 0.0005 * unit**2) & (width * height < 0.5 * unit**2) & (np.minimum(width, height) > 0.02 * unit)
-        fit[0] = False
-        for index in np.flatnonzero(fit):
-            x, y, w, h = (int(v) for v in stats[index, :4])
-            window = Region(x, y, w, h).padded(radius, gray.shape[1], gray.shape[0])
-            closed = _closed(labels[window.slices] == index, radius)
+        for window, closed in _candidates(np.asarray(level, np.uint8), radius, unit):
             already = result[window.slices]
-            held = glyphs.inside(window.x, window.y, closed > 0)
-            if _leaks(closed, already, held, window):
-                continue
-            if holds_lettering(gray[window.slices], closed > 0, held, window.x, window.y):
+            added = _added(closed, already)
+            held = glyphs.inside(window.x, window.y, added > 0)
+            if holds_lettering(gray[window.slices], added > 0, held, window.x, window.y):
                 already |= closed
+                lettered += 1
+    if len(blank) >= BLANKS and len(blank) > lettered:
+        for window, closed in blank:
+            result[window.slices] |= closed
     return result
 
 
-def _leaks(closed: Gray, already: Gray, held: Glyphs, window: Region) -> bool:
-    """Whether a region adds to bubbles that are already found only what has no lettering: art behind a gap."""
-    if not len(held) or not already.any():
-        return False
-    known = already[held.y + held.h // 2 - window.y, held.x + held.w // 2 - window.x] > 0
-    return bool(known.mean() > 0.9 and closed.sum() > 1.2 * (closed & already).sum())
+def _parted(bright: Gray, gray: Gray, unit: float) -> Gray:
+    """The bright px, cut where two regions meet: gaps of an outline are closed by the trapped balls."""
+    scale = min(1.0, REGION_UNIT / unit)
+    size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+    lines = cv2.erode(without_marks(gray, unit), np.ones((3, 3), np.uint8))  # hairlines survive the reduction
+    small = np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_AREA), np.uint8)
+    labels = cv2.resize(regions(small), gray.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    parted = bright.copy()
+    parted[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0
+    parted[1:][labels[1:] != labels[:-1]] = 0
+    return parted
+
+
+def _candidates(level: Gray, radius: int, unit: float) -> Iterator[tuple[Region, Gray]]:
+    """Components of the size of bubbles, closed and grown back by `radius`, each in its window of the page."""
+    labels, stats = components(level, 4)
+    width, height, area = (stats[:, i] for i in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
+    fit = (area > 0.0005 * unit**2) & (width * height < 0.5 * unit**2) & (np.minimum(width, height) > 0.02 * unit)
+    fit[0] = False
+    for index in np.flatnonzero(fit):
+        x, y, w, h = (int(v) for v in stats[index, :4])
+        window = Region(x, y, w, h).padded(radius, level.shape[1], level.shape[0])
+        yield window, _closed(labels[window.slices] == index, radius)
+
+
+def _added(closed: Gray, already: Gray) -> Gray:
+    """The part of a region that must hold lettering: not the bubble that is known, but art behind a gap of it."""
+    rest = closed & (1 - already)
+    return rest if already.any() and closed.sum() > 1.2 * (closed & already).sum() else closed
 
 
 def _closed(part: Mask, radius: int) -> Gray:
