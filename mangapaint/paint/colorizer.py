@@ -38,6 +38,8 @@ STRIP_OVERLAP = 96
 """Overlap of the windows of a scroll strip, px of the page."""
 COVERS = 2
 """Pages at the start and at the end of a chapter among which a coloured cover is looked for."""
+VIVID = 1.5
+"""Gain on the colour of paint under ink: the mean of a vote is paler than any colour that was voted for."""
 LIFT = 0.7
 """Share by which paint under ink is brightened (compose.lifted)."""
 DULL_PAPER = 190
@@ -197,7 +199,7 @@ class Colorizer:
         if drawing.mode == "gray":
             colour = under_luminance(layer[:, 3:5] * paint.vividness, page, paper_share)
         else:
-            colour = under_ink(lifted(vivid(layer[:, :3], paint.vividness), LIFT), page, paper_share)
+            colour = under_ink(lifted(vivid(layer[:, :3], VIVID * paint.vividness), LIFT), page, paper_share)
         return np.ascontiguousarray(colour[0].permute(1, 2, 0).cpu().numpy())
 
     def enlarged(self, gray: Tensor) -> Tensor:

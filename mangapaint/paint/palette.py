@@ -12,8 +12,8 @@ from mangapaint.models.lab import rgb_to_lab
 
 SIDE = 6
 CELLS = SIDE**3
-HUES_ENOUGH = 4.0
-OWN_SHARE = 0.3
+HUES_ENOUGH = 6.0
+OWN_SHARE = 0.2
 """Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
 NEUTRAL = 0.15
 """Weight of paper and ink, whose share says how a page is laid out, not which colours it has."""

@@ -43,9 +43,9 @@ def reduced(sharp: Gray, scale: int, rng: np.random.Generator) -> Gray:
     """(H, W) -> (H / scale, W / scale): mostly area, else area after blur or cubic with anti-aliasing left out."""
     height, width = sharp.shape[0] // scale, sharp.shape[1] // scale
     kind = rng.random()
-    if kind < 0.6:
+    if kind < 0.75:
         return np.asarray(cv2.resize(sharp, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    if kind < 0.85:
+    if kind < 0.9:
         sharp = np.asarray(cv2.GaussianBlur(sharp, (0, 0), rng.uniform(0.3, 0.45) * scale), np.uint8)
         return np.asarray(cv2.resize(sharp, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     return np.asarray(cv2.resize(sharp, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)

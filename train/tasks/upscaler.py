@@ -32,6 +32,8 @@ class UpscalerOptions:
     """Share of patches that are only reduced, without noise or JPEG."""
     halftoned: float = 0.2
     """Share of patches of coloured pictures that are redrawn in ink and screentone at full resolution."""
+    epsilon: float = 0.05
+    """Of the Charbonnier loss: errors below it count squared, so that unsure tone comes out gray, not as a guess."""
     shrink: float = 1.0
     """Ground truths are first reduced by up to this factor, which makes soft sources sharp."""
 
@@ -77,7 +79,7 @@ class UpscalerTask:
         low, sharp = batch["low"].float() / 255, batch["sharp"].float() / 255
         with autocast(low.device):
             output = nets["upscaler"](low, int(batch["scale"]))
-        loss = charbonnier(output - sharp)
+        loss = charbonnier(output - sharp, self.options.epsilon)
         yield Phase("upscaler", loss, {"charbonnier": loss.item()})
 
     def samples(self, net: nn.Module, device: torch.device) -> NDArray[np.uint8]:
@@ -99,6 +101,6 @@ def stacked(pictures: list[NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(pictures)[:, None])
 
 
-def charbonnier(error: Tensor, epsilon: float = 1e-3) -> Tensor:
+def charbonnier(error: Tensor, epsilon: float) -> Tensor:
     """Mean of sqrt(error^2 + epsilon^2) - epsilon (Charbonnier et al. 1994)."""
     return ((error * error + epsilon * epsilon).sqrt() - epsilon).mean()
