@@ -91,12 +91,12 @@ class PaletteKeys(nn.Module):
         layer = nn.TransformerEncoderLayer(width, 2, 2 * width, 0.0, batch_first=True, norm_first=True)
         self.mix = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 
-    def forward(self, palette: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(N, 216) -> cells (N, K) int64, their sRGB (N, K, 3) in 0..1, keys (N, K, width)."""
+    def forward(self, palette: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(N, 216) -> cells (N, K) int64, their sRGB (N, K, 3), keys (N, K, width), (N, K) bool: it is in the palette."""
         weight, cells = palette.topk(self.colours, dim=1)
         colour = torch.stack([cells // 36, cells // 6 % 6, cells % 6], 2).to(palette.dtype) / 5
         tokens = self.describe(torch.cat([colour, weight[..., None]], 2)) + self.identity[cells]
-        return cells, colour, self.mix(tokens)
+        return cells, colour, self.mix(tokens), weight > 1e-3
 
 
 class PainterNet(nn.Module):
@@ -189,9 +189,10 @@ class PainterNet(nn.Module):
             float32 logits; cells (N, K) int64: which cells of the palette they are for.
         """
         x = self.features(page, hints, palette)
-        cells, colours, keys = self.keys(palette)
+        cells, colours, keys, given = self.keys(palette)
         query = self.query(x)
         votes = torch.einsum("nkc,nchw->nkhw", keys.to(query.dtype), query).float() / self.config.key_width**0.5
+        votes = votes.masked_fill(~given[:, :, None, None], -30.0)
         ballots = F.log_softmax(votes, 1)
         ballots = F.interpolate(ballots, scale_factor=2, mode="bilinear", align_corners=False)
         if regions is not None:
