@@ -146,6 +146,15 @@ def test_blank_shapes_beside_lettered_bubbles_are_no_paper():
     assert not any(found[blank].any() for blank in blanks)
 
 
+def test_a_panel_of_dots_is_no_lettering():
+    page = two_panels()
+    page[60:500, 60:740] = 255
+    for y in range(66, 496, 11):
+        for x in range(66, 736, 11):
+            page[y : y + 4, x : x + 4] = 0
+    assert not bubbles(page)[60:500, 60:740].any()
+
+
 def test_an_empty_bright_region_is_no_bubble():
     page = two_panels()
     cv2.ellipse(page, (400, 800), (140, 95), 0, 0, 360, 255, -1)

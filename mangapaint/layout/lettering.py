@@ -18,6 +18,8 @@ STROKE_LEVEL = 170
 """Strokes are measured with half of their anti-aliased rim."""
 FEWEST_LETTERS = 4
 """Fewer marks than this have to look like lettering at any region, not just in a bubble's outline."""
+MOST_LETTERS = 1000
+"""More marks than this in one region are the dots of a tone; pairs of them would fill the memory."""
 SMOOTH = 0.975
 """Smoothness of bubbles that hold few letters; faces, cut into by hair, are at 0.93..0.98."""
 BLANK_DEPTH, BLANK_SMOOTH, BLANK_LEVEL = 0.042, 0.97, 215
@@ -173,7 +175,7 @@ def _side_by_side(
 
 def holds_lettering(gray: Gray, closed: Mask, held: Glyphs, x: int, y: int) -> bool:
     """Whether a closed bright region is a bubble or a caption; arguments as of `measure`."""
-    return len(held) > 0 and judge(measure(gray, closed, held, x, y))
+    return 0 < len(held) <= MOST_LETTERS and judge(measure(gray, closed, held, x, y))
 
 
 def judge(m: LetteringMeasures) -> bool:
@@ -204,7 +206,7 @@ def sparse_lettering(gray: Gray, closed: Mask, held: Glyphs, x: int, y: int) -> 
 
     Letters are drawn with one pen and stand side by side; the marks of a face are neither.
     """
-    if len(held) < FEWEST_LETTERS:
+    if not FEWEST_LETTERS <= len(held) <= MOST_LETTERS:
         return False
     m = measure(gray, closed, held, x, y)
     if m.ink_share < 0.9 or m.tone > 0.05 or m.centred > 0.42 or m.solidity < 0.8 or m.rowed < 0.5:
