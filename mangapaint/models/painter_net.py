@@ -92,7 +92,7 @@ class PaletteKeys(nn.Module):
         self.mix = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 
     def forward(self, palette: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(N, 216) -> cells (N, K) int64, their sRGB (N, K, 3), keys (N, K, width), (N, K) bool: it is in the palette."""
+        """(N, 216) -> cells (N, K) int64, their sRGB (N, K, 3), keys (N, K, width), (N, K) bool: in the palette."""
         weight, cells = palette.topk(self.colours, dim=1)
         colour = torch.stack([cells // 36, cells // 6 % 6, cells % 6], 2).to(palette.dtype) / 5
         tokens = self.describe(torch.cat([colour, weight[..., None]], 2)) + self.identity[cells]
