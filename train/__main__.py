@@ -55,6 +55,18 @@ def run(
     print(path)
 
 
+@app.command(name="fit-panels")
+def fit_panels(
+    corpus: CorpusOption = CORPUS,
+    made: Annotated[int, typer.Option(help="Made pages; a third as many comic pages come along.")] = 54,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Print the table of mangapaint/layout/evidence.py, fitted to made pages and comic pages."""
+    from train import panels
+
+    print(panels.fitted(corpus, made, seed).text())
+
+
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="painter, upscaler, or a .safetensors file.")],

@@ -8,25 +8,26 @@ from mangapaint.layout.lines import WHITE, WIDEST_GUTTER, Edges, Floats, Line, c
 from mangapaint.layout.measure import Gray
 
 EVIDENCE: dict[str, tuple[float, float]] = {
-    "own": (5.97, 6.21),  # an edge with its lighter side towards the cut runs along it
-    "other": (0.99, 2.13),  # an edge that faces it across the gutter
-    "line": (3.88, -7.48),  # the edge belongs to one thin dark line
-    "channel": (-1.63, -2.93),  # edges on both sides of the gutter
-    "white": (-1.02, -3.62),  # the cut runs through paper
-    "gutter": (0.76, 4.90),  # the cut runs through paper that belongs to the margins and gutters of the page
-    "framed": (3.37, -3.58),  # any of both kinds of paper, with an edge beside it
-    "framed_drawn": (4.21, -2.02),  # the same as a part of the stretches that have anything drawn near them
-    "open": (0.07, -0.04),  # neither paper nor an edge: something is drawn across
-    "longest_open": (-3.89, -2.46),  # its longest stretch
-    "first_end": (0.05, 0.01),  # evidence of any kind in the worse of the two ends
-    "second_end": (1.64, 1.22),  # and in the better one
-    "room": (3.09, 11.38),  # depth of the shallower of the two parts, in page widths
-    "span": (3.38, -0.90),  # length of the cut, in page widths
-    "upright": (-0.60, -0.60),  # 1 for upright cuts
+    "own": (7.19, 2.47),  # an edge with its lighter side towards the cut runs along it
+    "other": (-0.77, -0.19),  # an edge that faces it across the gutter
+    "line": (-0.00, -0.66),  # the edge belongs to one thin dark line
+    "channel": (0.44, -1.27),  # edges on both sides of the gutter
+    "white": (-2.19, 0.72),  # the cut runs through paper
+    "gutter": (1.67, 0.81),  # the cut runs through paper that belongs to the margins and gutters of the page
+    "framed": (2.72, 3.19),  # any of both kinds of paper, with an edge beside it
+    "framed_drawn": (-0.16, -3.47),  # the same as a part of the stretches that have anything drawn near them
+    "open": (1.61, -0.07),  # neither paper nor an edge: something is drawn across
+    "longest_open": (-0.35, -2.18),  # its longest stretch
+    "first_end": (-1.42, 4.42),  # evidence of any kind in the worse of the two ends
+    "second_end": (-0.15, 0.32),  # and in the better one
+    "room": (21.04, -15.62),  # depth of the shallower of the two parts, in page widths
+    "span": (3.74, -1.14),  # length of the cut, in page widths
+    "upright": (0.03, 0.03),  # 1 for upright cuts
 }
-"""Name: weight of the value and of its square, fitted to hand-drawn boxes of manga pages by maximum likelihood of the
-right cut (or of none) among all cuts of a region. All but the last three values are parts of the cut's length, 0..1."""
-BIAS = -13.0
+"""Name: weight of the value and of its square, as `python -m train fit-panels` fits them to made and comic pages
+in black and white: maximum likelihood of the right cut (or of none) among all cuts of a region. All but the last three
+values are parts of the cut's length, 0..1."""
+BIAS = -15.06
 WEIGHTS = np.array(list(EVIDENCE.values())).T.ravel()
 
 

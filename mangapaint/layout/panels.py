@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -43,14 +43,42 @@ def find_panels(gray: Gray, direction: Direction = "rtl") -> list[Panel]:
         The panels by their bounding boxes, which may overlap where gutters slant; a page without gutters is one
         panel, a blank page none.
     """
+    sheet = prepared(gray)
+    regions = [_to_page(box, sheet.scale, gray) for box in _leaves(sheet)]
+    order = reading_order(regions, direction)
+    return [Panel(regions[index], place) for place, index in enumerate(order)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page at the working size, and what is known of all of it.
+
+    Attributes:
+        gray: (H, W) uint8.
+        gutter: (H, W) uint8, not 0 where paper of margins and gutters is.
+        edges: level and upright edges, each with the lines that they lie on.
+        scale: px of the sheet per px of the page.
+    """
+
+    gray: Gray
+    gutter: Gray
+    edges: Sequence[tuple[Edges, list[Line]]]
+    scale: float
+
+    @property
+    def outline(self) -> Floats:
+        height, width = self.gray.shape
+        return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+
+
+def prepared(gray: Gray) -> Sheet:
+    """The sheet of a page, (H, W) uint8."""
     scale = min(LARGEST_SCALE, WORKING_UNIT / page_unit(gray))
     size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(gray, size, interpolation=method), np.uint8)
     edges = [(kind, find_lines(kind, WORKING_UNIT)) for kind in find_edges(small, SHORTEST_EDGE * WORKING_UNIT)]
-    regions = [_to_page(box, scale, gray) for box in _leaves(small, _shrunk(gutters(gray, neck=4), size), edges)]
-    order = reading_order(regions, direction)
-    return [Panel(regions[index], place) for place, index in enumerate(order)]
+    return Sheet(small, _shrunk(gutters(gray, neck=4), size), edges, scale)
 
 
 def _shrunk(mask: Mask, size: tuple[int, int]) -> Gray:
@@ -63,17 +91,15 @@ def _to_page(box: Region, scale: float, gray: Gray) -> Region:
     return Region(x, y, right - x, bottom - y)
 
 
-def _leaves(gray: Gray, gutter: Gray, edges: Sequence[tuple[Edges, list[Line]]]) -> list[Region]:
-    height, width = gray.shape
-    page = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-    waiting, done = [page], []
+def _leaves(sheet: Sheet) -> list[Region]:
+    waiting, done = [sheet.outline], []
     while waiting:
         polygon = waiting.pop()
-        box = _content(gray, polygon)
+        box = content(sheet.gray, polygon)
         if box is None:
             continue
-        polygon = _trimmed(polygon, box)
-        cut = _best_cut(gray, gutter, polygon, edges)
+        polygon = trimmed(polygon, box)
+        cut = _best_cut(sheet, polygon)
         if cut is None:
             done.append(box)
         else:
@@ -87,36 +113,45 @@ class Cut:
 
     point: Floats
     normal: Floats
-    score: float
+    evidence: Floats
+    upright: bool
 
 
-def _best_cut(gray: Gray, gutter: Gray, polygon: Floats, kinds: Sequence[tuple[Edges, list[Line]]]) -> Cut | None:
-    level, upright = (_best_of(gray, gutter, polygon, edges, lines) for edges, lines in kinds)
-    if level and (upright is None or level.score >= upright.score - LEVEL_FIRST):
+def _best_cut(sheet: Sheet, polygon: Floats) -> Cut | None:
+    level, upright = (_best_of(sheet, polygon, edges, lines) for edges, lines in sheet.edges)
+    if level and (upright is None or rate(level.evidence) >= rate(upright.evidence) - LEVEL_FIRST):
         return level
     return upright
 
 
-def _best_of(gray: Gray, gutter: Gray, polygon: Floats, edges: Edges, lines: list[Line]) -> Cut | None:
-    best: Cut | None = None
+def _best_of(sheet: Sheet, polygon: Floats, edges: Edges, lines: list[Line]) -> Cut | None:
+    best, score = None, 0.0
+    for cut in cuts(sheet, polygon, edges, lines):
+        if (rated := rate(cut.evidence)) > score and divides(sheet, polygon, cut):
+            best, score = cut, rated
+    return best
+
+
+def cuts(sheet: Sheet, polygon: Floats, edges: Edges, lines: list[Line]) -> Iterator[Cut]:
+    """All cuts of a region along lines of one orientation, likely or not."""
     for line in lines:
         chord = _chord(polygon, line.point, line.along)
         if chord is None or line.support < 0.25 * np.hypot(*(chord[1] - chord[0])):
             continue
         side = (polygon - line.point) @ line.outward
         room = float(min(side.max(), -side.min()))
-        evidence = weigh(gray, gutter, edges, line, *chord, room=room, unit=WORKING_UNIT)
-        score = rate(evidence)
-        if score <= (best.score if best else 0.0):
-            continue
+        evidence = weigh(sheet.gray, sheet.gutter, edges, line, *chord, room=room, unit=WORKING_UNIT)
         # A gutter is cut along its white, a shared frame line along its middle.
-        cut = Cut(line.point + (2.5 if evidence[WHITE_SHARE] > 0.5 else -1.5) * line.outward, line.outward, score)
-        if all(_content(gray, clipped(polygon, cut.point, n)) for n in (cut.normal, -cut.normal)):
-            best = cut
-    return best
+        shift = 2.5 if evidence[WHITE_SHARE] > 0.5 else -1.5
+        yield Cut(line.point + shift * line.outward, line.outward, evidence, edges.upright)
 
 
-def _content(gray: Gray, polygon: Floats) -> Region | None:
+def divides(sheet: Sheet, polygon: Floats, cut: Cut) -> bool:
+    """Whether both parts hold drawing."""
+    return all(content(sheet.gray, clipped(polygon, cut.point, n)) for n in (cut.normal, -cut.normal))
+
+
+def content(gray: Gray, polygon: Floats) -> Region | None:
     """Box of what is drawn in the polygon; None when that is too small for a panel."""
     if len(polygon) < 3 or cv2.contourArea(polygon.astype(np.float32)) < (SMALLEST_SIDE * WORKING_UNIT) ** 2:
         return None
@@ -142,7 +177,8 @@ def _content(gray: Gray, polygon: Floats) -> Region | None:
     return box if float(gray[box.slices].std()) > FLAT else None
 
 
-def _trimmed(polygon: Floats, box: Region) -> Floats:
+def trimmed(polygon: Floats, box: Region) -> Floats:
+    """The part of a convex polygon inside a box."""
     for point, normal in (
         ((box.x, 0), (1, 0)),
         ((box.right, 0), (-1, 0)),

@@ -22,8 +22,4 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.painter import PainterTask
 
         return PainterTask(recipe, corpus)
-    if recipe.task == "panels":
-        from train.tasks.panels import PanelsTask
-
-        return PanelsTask(recipe, corpus)
     raise ValueError(f"{recipe.name}: unknown task {recipe.task}")
