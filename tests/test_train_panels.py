@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mangapaint.layout.evidence import EVIDENCE
+from mangapaint.layout.panels import clipped
 from train.panels import Choice, choices, likelihood, maximised
-from train.synth.panels import clipped, page, rectangle
+from train.synth.panels import page, rectangle
 
 
 def art(rng: np.random.Generator) -> np.ndarray:

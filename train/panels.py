@@ -176,7 +176,7 @@ def share(panel: Floats, cut: Cut) -> float:
 
 def merit(cut: Cut) -> float:
     """How plainly a cut follows edges and paper; decides between cuts that part the same panels."""
-    said = dict(zip(EVIDENCE, cut.evidence.tolist(), strict=True))
+    said: dict[str, float] = dict(zip(EVIDENCE, cut.evidence.tolist(), strict=True))
     return said["own"] + said["other"] + said["line"] + said["channel"] + said["framed"] - said["open"]
 
 

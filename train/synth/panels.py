@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mangapaint.layout.panels import clipped
 from train.synth.pages import LETTERS
 
 Gray = NDArray[np.uint8]
@@ -29,19 +30,6 @@ class Laid:
     inset: bool = False
 
 
-def clipped(polygon: Polygon, point: Polygon, normal: Polygon) -> Polygon:
-    """The part of a convex polygon on the side of the line that `normal` points to."""
-    side = (polygon - point) @ normal
-    result = []
-    for i in range(len(polygon)):
-        j = (i + 1) % len(polygon)
-        if side[i] >= 0:
-            result.append(polygon[i])
-        if (side[i] >= 0) != (side[j] >= 0):
-            result.append(polygon[i] + (polygon[j] - polygon[i]) * side[i] / (side[i] - side[j]))
-    return np.array(result, np.float64).reshape(-1, 2)
-
-
 def rectangle(x: float, y: float, right: float, bottom: float) -> Polygon:
     return np.array([[x, y], [right, y], [right, bottom], [x, bottom]], np.float64)
 
@@ -59,11 +47,9 @@ def split(
         return [area]
     share = 1.15 * size[1] / (size[0] + 1.15 * size[1]) + (0.2 if depth == 0 else 0)
     axis = 1 if 1 in can and (rng.random() < share or 0 not in can) else 0
-    place = low[axis] + smallest + (size[axis] - 2 * smallest) * float(rng.beta(1.6, 1.6))
     point = (low + high) / 2
-    point[axis] = place
-    lean = float(rng.normal(0, 0.09)) if rng.random() < slant else 0.0
-    lean = float(np.clip(lean, -0.3, 0.3))
+    point[axis] = low[axis] + smallest + (size[axis] - 2 * smallest) * float(rng.beta(1.6, 1.6))
+    lean = float(np.clip(rng.normal(0, 0.09), -0.3, 0.3)) if rng.random() < slant else 0.0
     normal = np.array([1.0, lean] if axis == 0 else [lean, 1.0])
     normal /= np.hypot(*normal)
     gap = gaps[axis] * rng.uniform(0.85, 1.15)
