@@ -42,7 +42,7 @@ POOL = 60
 """Drawings for all made pages together."""
 COMIC_WEIGHT = 0.5
 """Of a region of a comic page, whose gutters are all regular, against one of a made page."""
-RIDGES = (1e-3, 3e-3, 1e-2)
+RIDGES = (3e-4, 1e-3, 3e-3, 1e-2)
 """Weights of the squares of the standardised weights; the best on every fourth page held back is taken."""
 TORN = 0.03
 """Share of a panel that a right cut may leave on the wrong side, besides what its slant takes."""

@@ -38,7 +38,7 @@ STRIP_OVERLAP = 96
 """Overlap of the windows of a scroll strip, px of the page."""
 COVERS = 2
 """Pages at the start and at the end of a chapter among which a coloured cover is looked for."""
-VIVID = 1.5
+VIVID = 1.75
 """Gain on the colour of paint under ink: the mean of a vote is paler than any colour that was voted for."""
 LIFT = 0.7
 """Share by which paint under ink is brightened (compose.lifted)."""
