@@ -12,7 +12,7 @@ from mangapaint.models.lab import rgb_to_lab
 
 SIDE = 6
 CELLS = SIDE**3
-HUES_ENOUGH = 6.0
+HUES_ENOUGH = 8.0
 OWN_SHARE = 0.2
 """Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
 NEUTRAL = 0.15
