@@ -70,7 +70,6 @@ def test_left_to_right_turns_the_order_within_rows():
     assert_panels(drawn_page(GRID), [GRID[i] for i in order], "ltr")
 
 
-@pytest.mark.xfail(strict=True, reason="the table fitted to made pages cuts panels beside steep gutters once more")
 def test_slanted_gutters_are_followed():
     quads = [
         [(40, 40), (760, 40), (760, 380), (40, 460)],

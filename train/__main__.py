@@ -58,7 +58,7 @@ def run(
 @app.command(name="fit-panels")
 def fit_panels(
     corpus: CorpusOption = CORPUS,
-    made: Annotated[int, typer.Option(help="Made pages; a third as many comic pages come along.")] = 54,
+    made: Annotated[int, typer.Option(help="Made pages; a third as many comic pages come along.")] = 120,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Print the table of mangapaint/layout/evidence.py, fitted to made pages and comic pages."""

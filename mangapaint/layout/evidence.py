@@ -8,26 +8,26 @@ from mangapaint.layout.lines import WHITE, WIDEST_GUTTER, Edges, Floats, Line, c
 from mangapaint.layout.measure import Gray
 
 EVIDENCE: dict[str, tuple[float, float]] = {
-    "own": (7.19, 2.47),  # an edge with its lighter side towards the cut runs along it
-    "other": (-0.77, -0.19),  # an edge that faces it across the gutter
-    "line": (-0.00, -0.66),  # the edge belongs to one thin dark line
-    "channel": (0.44, -1.27),  # edges on both sides of the gutter
-    "white": (-2.19, 0.72),  # the cut runs through paper
-    "gutter": (1.67, 0.81),  # the cut runs through paper that belongs to the margins and gutters of the page
-    "framed": (2.72, 3.19),  # any of both kinds of paper, with an edge beside it
-    "framed_drawn": (-0.16, -3.47),  # the same as a part of the stretches that have anything drawn near them
-    "open": (1.61, -0.07),  # neither paper nor an edge: something is drawn across
-    "longest_open": (-0.35, -2.18),  # its longest stretch
-    "first_end": (-1.42, 4.42),  # evidence of any kind in the worse of the two ends
-    "second_end": (-0.15, 0.32),  # and in the better one
-    "room": (21.04, -15.62),  # depth of the shallower of the two parts, in page widths
-    "span": (3.74, -1.14),  # length of the cut, in page widths
-    "upright": (0.03, 0.03),  # 1 for upright cuts
+    "own": (7.85, 0.32),  # an edge with its lighter side towards the cut runs along it
+    "other": (-0.02, -0.81),  # an edge that faces it across the gutter
+    "line": (0.86, -1.96),  # the edge belongs to one thin dark line
+    "channel": (-1.48, 1.70),  # edges on both sides of the gutter
+    "white": (-3.64, 1.14),  # the cut runs through paper
+    "gutter": (2.20, -0.52),  # the cut runs through paper that belongs to the margins and gutters of the page
+    "framed": (4.64, 2.37),  # any of both kinds of paper, with an edge beside it
+    "framed_drawn": (-1.23, -2.04),  # the same as a part of the stretches that have anything drawn near them
+    "open": (-0.50, -0.85),  # neither paper nor an edge: something is drawn across
+    "longest_open": (0.82, -1.50),  # its longest stretch
+    "first_end": (-2.96, 5.12),  # evidence of any kind in the worse of the two ends
+    "second_end": (0.80, -0.81),  # and in the better one
+    "room": (30.11, -29.48),  # depth of the shallower of the two parts, in page widths
+    "span": (3.62, -1.02),  # length of the cut, in page widths
+    "upright": (-0.08, -0.08),  # 1 for upright cuts
 }
 """Name: weight of the value and of its square, as `python -m train fit-panels` fits them to made and comic pages
 in black and white: maximum likelihood of the right cut (or of none) among all cuts of a region. All but the last three
 values are parts of the cut's length, 0..1."""
-BIAS = -15.06
+BIAS = -14.34
 WEIGHTS = np.array(list(EVIDENCE.values())).T.ravel()
 
 
