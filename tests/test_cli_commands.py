@@ -291,8 +291,8 @@ def test_split_writes_crops_and_boxes_in_reading_order(run: Run, tmp_path: Path)
     drawing = np.full((1000, 700), 255, np.uint8)
     for left in (40, 370):
         cv2.rectangle(drawing, (left, 60), (left + 290, 940), 0, 4)
-        for row in range(120, 900, 60):
-            cv2.line(drawing, (left + 30, row), (left + 250, row + 30), 0, 3)
+        for row in range(160, 900, 140):
+            cv2.circle(drawing, (left + 145, row), 50, 0, 3)
     source = cbz(tmp_path / "a.cbz", {"1.png": encoded(drawing)})
     assert run("split", source, "-o", tmp_path / "out") == 0
     folder = tmp_path / "out" / "a.cbz"

@@ -104,5 +104,4 @@ def _extras() -> list[Finding]:
     for extra, module in _EXTRAS.items():
         here = importlib.util.find_spec(module) is not None
         found.append(Finding(f"extra {extra}", "installed" if here else f"pip install 'mangapaint[{extra}]'"))
-    unar = shutil.which("unar")
-    return [*found, Finding("unar", unar or "not installed; some .cbr files need it")]
+    return found
