@@ -55,7 +55,7 @@ def ranked(net: PainterNet, bank: Tensor, corpus: Path, sets: dict[str, float], 
             rich.append(float(np.mean([richness(one[None]) for one in paint])))
             far.append(float((rgb_to_lab(paint)[:, 1:] - truth).square().sum(1).sqrt().mean()))
     dull = np.array(rich) < np.median(rich)
-    return bank[torch.from_numpy(np.lexsort((far, dull)))]
+    return bank[torch.from_numpy(np.lexsort((np.array(far), dull)))]
 
 
 def palettes(corpus: Path, sets: dict[str, float], count: int, seed: int) -> Tensor:
