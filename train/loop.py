@@ -60,7 +60,7 @@ class Task(Protocol):
 
 
 def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
-    """Train until the recipe's minutes are spent, from the last checkpoint in `folder` if there is one.
+    """Train until the recipe's minutes or steps are spent, from the last checkpoint in `folder` if there is one.
 
     Returns:
         The checkpoint: {"ema", "nets", "optimizers", "step", "seconds", "recipe"}.
@@ -105,6 +105,8 @@ def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
         return time.monotonic() - start
 
     def progress() -> float:
+        if schedule.steps:
+            return min(1.0, step / schedule.steps)
         return min(1.0, (spent + clock()) / 60 / schedule.minutes)
 
     saved, totals, counted = clock(), defaultdict[str, float](float), 0

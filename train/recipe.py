@@ -17,6 +17,8 @@ class Schedule:
     """How long and how fast; `minutes` counts the time of all sessions of the run together."""
 
     minutes: float = 60.0
+    steps: int = 0
+    """Instead of minutes, where it is not 0."""
     batch: int = 16
     learning_rate: float = 3e-4
     final_rate: float = 0.05

@@ -27,7 +27,7 @@ PINS: dict[str, dict[str, Any]] = {
         "stated licence",
     },
     "upscaler.safetensors": {
-        "sha256": "bd5301e51da79296a155ab6a8e2a5e4ec8a1dc86eeb380d022843b7ccc3e78b7",
+        "sha256": "6810434bd60d0fc3f4d6e4a493c413802577e19baa0e46713c392ec2c3dc45da",
         "size": 361066,
         "config": {"channels": 48, "pairs": 4, "scales": [2, 3, 4]},
         "scale": 4,
