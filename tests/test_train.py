@@ -80,9 +80,8 @@ def test_losses_fall_and_the_export_loads(name: str, made: Path, tmp_path: Path)
     loop.run(recipe, task, tmp_path, torch.device("cpu"))
     rows = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     key = {"painter": "fine", "upscaler": "charbonnier"}[name]
-    assert np.mean([row[key] for row in rows[-len(rows) // 3 :]]) < np.mean(
-        [row[key] for row in rows[: len(rows) // 3]]
-    )
+    losses, third = [row[key] for row in rows], len(rows) // 3
+    assert np.mean(losses[-third:]) < np.mean(losses[:third])
     assert list(tmp_path.glob("samples-*.png"))
     path = export.export(replace(recipe, name=name), task, tmp_path, made, tmp_path / "out", bank_sets={"made": 1.0})
     net, spec = store.load(str(path))
