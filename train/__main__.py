@@ -14,6 +14,9 @@ RUNS = Path("runs")
 
 CorpusOption = Annotated[Path, typer.Option("--corpus", help="Folder written by 'prepare'.")]
 ProfileOption = Annotated[str | None, typer.Option("--profile", help="cpu or gpu: a table of the recipe laid over it.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="key.path=value over the recipe, e.g. schedule.batch=8; repeatable.")
+]
 RecipeArgument = Annotated[str, typer.Argument(help="Name in train/recipes, or a .toml file.")]
 
 
@@ -38,6 +41,10 @@ def run(
     profile: ProfileOption = None,
     minutes: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    settings: SetOption = None,
+    start_from: Annotated[
+        Path | None, typer.Option("--from", help="Weights file whose fitting tensors a new run starts with.")
+    ] = None,
 ) -> None:
     """Train a recipe, or go on with it from its last checkpoint."""
     from dataclasses import replace
@@ -47,11 +54,12 @@ def run(
     from train import loop, tasks
     from train.recipe import load
 
-    loaded = load(recipe, profile)
+    loaded = load(recipe, profile, settings or ())
     if minutes is not None:
         loaded = replace(loaded, schedule=replace(loaded.schedule, minutes=minutes))
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    path = loop.run(loaded, tasks.build(loaded, corpus), folder or RUNS / loaded.name, torch.device(name))
+    where = folder or RUNS / loaded.name
+    path = loop.run(loaded, tasks.build(loaded, corpus), where, torch.device(name), start_from=start_from)
     print(path)
 
 
@@ -91,6 +99,7 @@ def export(
     folder: Annotated[Path | None, typer.Option(help="The run's folder.")] = None,
     target: Annotated[Path, typer.Option("-o", "--output", help="Where the weights file goes.")] = Path("weights"),
     profile: ProfileOption = None,
+    settings: SetOption = None,
 ) -> None:
     """Write the EMA of a run as bf16 safetensors, and note sizes and checksums for the program."""
     from mangapaint.models import pin, store
@@ -98,7 +107,7 @@ def export(
     from train import tasks
     from train.recipe import load
 
-    loaded = load(recipe, profile)
+    loaded = load(recipe, profile, settings or ())
     path = exporting.export(loaded, tasks.build(loaded, corpus), folder or RUNS / loaded.name, corpus, target)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
     if target.resolve() == store.shipped_folder().resolve():

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mangapaint.engine import memory
+from mangapaint.models import weightfile
 from train import checkpoint
 from train.recipe import Recipe
 
@@ -59,8 +60,15 @@ class Task(Protocol):
         ...
 
 
-def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
+def run(recipe: Recipe, task: Task, folder: Path, device: torch.device, *, start_from: Path | None = None) -> Path:
     """Train until the recipe's minutes or steps are spent, from the last checkpoint in `folder` if there is one.
+
+    Args:
+        recipe: schedule and name.
+        task: nets, batches and losses.
+        folder: of the run; made where absent.
+        device: where the nets are.
+        start_from: exported weights; without a checkpoint, the main net starts with the tensors that fit by name and shape.
 
     Returns:
         The checkpoint: {"ema", "nets", "optimizers", "step", "seconds", "recipe"}.
@@ -72,18 +80,25 @@ def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
     path = folder / "checkpoint.pt"
     torch.manual_seed(schedule.seed)
     nets = {name: net.to(device).to(memory_format=torch.channels_last) for name, net in task.nets().items()}
+    if strangers := set(schedule.rates) - set(nets):
+        raise ValueError(f"{recipe.name}: schedule.rates names {sorted(strangers)}; the nets are {sorted(nets)}")
+    state = checkpoint.load(path)
+    if state is None and start_from is not None:
+        print(initialised(nets[task.main], start_from))
     ema = copy.deepcopy(nets[task.main]).eval().requires_grad_(False)
     optimizers = {
         name: torch.optim.AdamW(
-            net.parameters(), schedule.learning_rate, (0.9, 0.99), weight_decay=schedule.weight_decay
+            net.parameters(), schedule.learning_rate, schedule.betas, weight_decay=schedule.weight_decay
         )
         for name, net in nets.items()
     }
     step, spent = 0, 0.0
-    if state := checkpoint.load(path):
+    if state is not None:
         for name, net in nets.items():
             net.load_state_dict(state["nets"][name])
             optimizers[name].load_state_dict(state["optimizers"][name])
+            for group in optimizers[name].param_groups:  # the recipe may have changed since
+                group["betas"], group["weight_decay"] = schedule.betas, schedule.weight_decay
         ema.load_state_dict(state["ema"])
         step, spent = int(state["step"]), float(state["seconds"])
         print(f"{recipe.name}: goes on at step {step}, {spent / 60:.1f} of {schedule.minutes:g} minutes spent")
@@ -109,7 +124,7 @@ def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
             return min(1.0, step / schedule.steps)
         return min(1.0, (spent + clock()) / 60 / schedule.minutes)
 
-    saved, totals, counted = clock(), defaultdict[str, float](float), 0
+    saved, seen = clock(), defaultdict[str, list[float]](list)
     with contextlib.ExitStack() as stack:
         curves = stack.enter_context(Curves(folder))
         feed = stack.enter_context(Feed(task, schedule.batch, schedule.seed + step, progress))
@@ -119,7 +134,7 @@ def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
             for phase in task.phases(nets, batch, done):
                 optimizer = optimizers[phase.net]
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * schedule.rates.get(phase.net, 1.0)
                 optimizer.zero_grad(set_to_none=True)
                 phase.loss.backward()  # type: ignore[no-untyped-call]
                 norm = nn.utils.clip_grad_norm_(nets[phase.net].parameters(), schedule.clip)
@@ -127,12 +142,13 @@ def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
                     raise FloatingPointError(f"{recipe.name}: the gradient of {phase.net} is not finite at step {step}")
                 optimizer.step()
                 for key, value in phase.scalars.items():
-                    totals[key] += value
+                    seen[key].append(value)
             update_ema(ema, nets[task.main], min(schedule.ema, (1 + step) / (10 + step)))
-            step, counted = step + 1, counted + 1
+            step += 1
             if step % schedule.log_every == 0:
-                curves.add(step, {key: value / counted for key, value in totals.items()} | {"rate": rate, "done": done})
-                totals, counted = defaultdict(float), 0
+                means = {key: float(np.mean(values)) for key, values in seen.items()}
+                curves.add(step, means | {"rate": rate, "done": done})
+                seen.clear()
             if step % schedule.sample_every == 0:
                 curves.sheet(step, task.samples(ema, device))
             if clock() - saved > schedule.checkpoint_seconds:
@@ -141,6 +157,34 @@ def run(recipe: Recipe, task: Task, folder: Path, device: torch.device) -> Path:
         keep()
         curves.sheet(step, task.samples(ema, device))
     return path
+
+
+def initialised(net: nn.Module, weights: Path) -> str:
+    """Fill a net with the tensors of a weights file that fit by name and shape.
+
+    Returns:
+        One line that says what was taken and lists what was not.
+
+    Raises:
+        WeightsError: the file is absent or no valid safetensors.
+        ValueError: not one tensor fits.
+    """
+    tensors, _, _ = weightfile.read(weights)
+    own = net.state_dict()
+    fitting = {key: value for key, value in tensors.items() if key in own and own[key].shape == value.shape}
+    if not fitting:
+        raise ValueError(f"not one tensor of {weights} fits {type(net).__name__}")
+    net.load_state_dict(fitting, strict=False)
+    line = f"{weights.name}: {len(fitting)} of {len(own)} tensors taken"
+    missed = [
+        f"{len(left)} {why} ({', '.join(left[:8])}{', ...' if len(left) > 8 else ''})"
+        for why, left in (
+            ("start fresh", sorted(set(own) - set(fitting))),
+            ("of the file left out", sorted(set(tensors) - set(fitting))),
+        )
+        if left
+    ]
+    return "; ".join([line, *missed])
 
 
 def rate_at(done: float, step: int, warmup: int, final: float) -> float:
