@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+from mangapaint.errors import ExitCode, MangapaintError, printable
 
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+TRACEBACK = "TRAIN_TRACEBACK"
+"""Environment variable; where it is set, errors come with their traceback."""
 CORPUS = Path("runs/corpus")
 RUNS = Path("runs")
 
@@ -49,18 +57,18 @@ def run(
     """Train a recipe, or go on with it from its last checkpoint."""
     from dataclasses import replace
 
-    import torch
-
-    from train import loop, tasks
+    from train import loop, ranks, tasks
     from train.recipe import load
 
     loaded = load(recipe, profile, settings or ())
     if minutes is not None:
         loaded = replace(loaded, schedule=replace(loaded.schedule, minutes=minutes))
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     where = folder or RUNS / loaded.name
-    path = loop.run(loaded, tasks.build(loaded, corpus), where, torch.device(name), start_from=start_from)
-    print(path)
+    with ranks.joined(device) as (together, place):
+        task = tasks.build(loaded, corpus)
+        path = loop.run(loaded, task, where, place, start_from=start_from, ranks=together)
+        if together.writes:
+            print(path)
 
 
 @app.command(name="fit-panels")
@@ -114,5 +122,36 @@ def export(
         pin.main()
 
 
+def main() -> None:
+    """Run a command; every error that can be foreseen is one line and an exit code of mangapaint.errors."""
+    try:
+        app(prog_name="python -m train")
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPT)
+    except Exception as error:
+        if TRACEBACK in os.environ:
+            traceback.print_exc()
+        line, code = told(error)
+        print(f"train: {line}", file=sys.stderr)
+        sys.exit(code)
+
+
+def told(error: Exception) -> tuple[str, ExitCode]:
+    """One line about an error, and its exit code."""
+    text = printable(" ".join(str(error).split())) or type(error).__name__
+    if isinstance(error, MangapaintError):
+        return text, error.exit_code
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"out of memory: {text[:200]} (try --set schedule.batch=...)", ExitCode.MEMORY
+    if isinstance(error, FloatingPointError):
+        return f"{text} (go on from the last checkpoint with --set schedule.learning_rate=...)", ExitCode.INTERNAL
+    if isinstance(error, OSError):
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+        return text, ExitCode.OUTPUT if full else ExitCode.INPUT
+    if isinstance(error, ValueError):
+        return text, ExitCode.USAGE
+    return f"{type(error).__name__}: {text} (set {TRACEBACK}=1 to see where)", ExitCode.INTERNAL
+
+
 if __name__ == "__main__":
-    app()
+    main()

@@ -1,13 +1,10 @@
-"""The one training loop: resume, EMA, bf16, several optimizers, curves, sample sheets."""
+"""The one training loop: resume, EMA, bf16, several optimizers and processes, curves, sample sheets."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import math
-import queue
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -21,8 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mangapaint.engine import memory
+from mangapaint.errors import InterruptedBySignal
 from mangapaint.models import weightfile
-from train import checkpoint
+from train import checkpoint, stopping
+from train.curves import Curves
+from train.feed import Feed
+from train.ranks import Ranks
 from train.recipe import Recipe
 
 Batch = dict[str, Tensor]
@@ -48,11 +49,14 @@ class Task(Protocol):
         ...
 
     def batch(self, rng: np.random.Generator, size: int, done: float) -> Batch:
-        """CPU tensors of one batch; `done` is the share of the schedule, 0..1. Runs in a thread of its own."""
+        """CPU tensors of one batch; `done` is the share of the schedule, 0..1. Runs in threads beside the training."""
         ...
 
     def phases(self, nets: Mapping[str, nn.Module], batch: Batch, done: float) -> Iterator[Phase]:
-        """The losses of one batch, in order; each is stepped before the next is computed."""
+        """The losses of one batch, in order; each is stepped before the next is computed.
+
+        With several processes all must yield the same nets in the same order, and fill the same gradients.
+        """
         ...
 
     def samples(self, net: nn.Module, device: torch.device) -> NDArray[np.uint8]:
@@ -60,103 +64,212 @@ class Task(Protocol):
         ...
 
 
-def run(recipe: Recipe, task: Task, folder: Path, device: torch.device, *, start_from: Path | None = None) -> Path:
+class Training:
+    """Nets, their optimizers and the moving average of one recipe.
+
+    Args:
+        recipe: schedule and name.
+        task: nets and losses.
+        device: where the nets are.
+        ranks: the processes that train together.
+
+    Raises:
+        ValueError: the schedule names a net that the task does not have.
+    """
+
+    def __init__(self, recipe: Recipe, task: Task, device: torch.device, ranks: Ranks) -> None:
+        self.recipe, self.task, self.ranks = recipe, task, ranks
+        self.schedule = schedule = recipe.schedule
+        torch.manual_seed(schedule.seed)
+        self.nets = {name: net.to(device).to(memory_format=torch.channels_last) for name, net in task.nets().items()}
+        if strangers := set(schedule.rates) - set(self.nets):
+            raise ValueError(
+                f"{recipe.name}: schedule.rates names {sorted(strangers)}; the nets are {sorted(self.nets)}"
+            )
+        self.ema = copy.deepcopy(self.nets[task.main]).eval().requires_grad_(False)
+        self.optimizers = {
+            name: torch.optim.AdamW(
+                net.parameters(), schedule.learning_rate, schedule.betas, weight_decay=schedule.weight_decay
+            )
+            for name, net in self.nets.items()
+        }
+        self.steps, self.seconds = 0, 0.0
+
+    def begin(self, state: dict[str, Any] | None, start_from: Path | None) -> None:
+        """Go on from a checkpoint, else from exported weights, else from nothing; then all processes are alike.
+
+        Raises:
+            ValueError: the checkpoint is of other nets.
+            WeightsError: `start_from` is no weights file.
+        """
+        if state is not None:
+            self.restore(state)
+        elif start_from is not None:
+            line = initialised(self.nets[self.task.main], start_from)
+            self.ema.load_state_dict(self.nets[self.task.main].state_dict())
+            if self.ranks.writes:
+                print(line)
+        for net in (*self.nets.values(), self.ema):
+            self.ranks.alike(net)
+        torch.manual_seed(self.schedule.seed + self.steps + 1_000_003 * self.ranks.rank)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        try:
+            for name, net in self.nets.items():
+                net.load_state_dict(state["nets"][name])
+                self.optimizers[name].load_state_dict(state["optimizers"][name])
+                for group in self.optimizers[name].param_groups:  # the recipe may have changed since
+                    group["betas"], group["weight_decay"] = self.schedule.betas, self.schedule.weight_decay
+            self.ema.load_state_dict(state["ema"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            what = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"{self.recipe.name}: the checkpoint is of other nets than the recipe ({what}); "
+                "undo the change, move the checkpoint away or give another --folder"
+            ) from error
+        self.steps, self.seconds = int(state["step"]), float(state["seconds"])
+
+    def state(self, seconds: float) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "nets": {name: net.state_dict() for name, net in self.nets.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "ema": self.ema.state_dict(),
+            "step": self.steps,
+            "seconds": seconds,
+            "recipe": self.recipe.name,
+        }
+
+    def step(self, batch: Batch, done: float) -> tuple[float, list[tuple[str, float]]]:
+        """Step every phase of one batch; the learning rate, and the scalars of the phases.
+
+        Raises:
+            FloatingPointError: a gradient is not finite; the nets are as before that phase.
+        """
+        schedule = self.schedule
+        rate = schedule.learning_rate * rate_at(done, self.steps, schedule.warmup, schedule.final_rate)
+        scalars: list[tuple[str, float]] = []
+        for phase in self.task.phases(self.nets, batch, done):
+            net, optimizer = self.nets[phase.net], self.optimizers[phase.net]
+            for group in optimizer.param_groups:
+                group["lr"] = rate * schedule.rates.get(phase.net, 1.0)
+            optimizer.zero_grad(set_to_none=True)
+            phase.loss.backward()  # type: ignore[no-untyped-call]
+            self.ranks.average(net)
+            norm = nn.utils.clip_grad_norm_(net.parameters(), schedule.clip)
+            if not torch.isfinite(norm):
+                raise FloatingPointError(
+                    f"{self.recipe.name}: the gradient of {phase.net} is not finite at step {self.steps}"
+                )
+            optimizer.step()
+            scalars += phase.scalars.items()
+        update_ema(self.ema, self.nets[self.task.main], min(schedule.ema, (1 + self.steps) / (10 + self.steps)))
+        self.steps += 1
+        return rate, scalars
+
+
+def run(
+    recipe: Recipe,
+    task: Task,
+    folder: Path,
+    device: torch.device,
+    *,
+    start_from: Path | None = None,
+    ranks: Ranks | None = None,
+) -> Path:
     """Train until the recipe's minutes or steps are spent, from the last checkpoint in `folder` if there is one.
 
     Args:
         recipe: schedule and name.
         task: nets, batches and losses.
-        folder: of the run; made where absent.
+        folder: of the run; made where absent. All processes must see it.
         device: where the nets are.
-        start_from: exported weights; without a checkpoint, the main net starts with the tensors that fit by name and shape.
+        start_from: exported weights; without a checkpoint the main net takes the tensors that fit by name and shape.
+        ranks: the processes that train together; None is one alone. The first writes.
 
     Returns:
         The checkpoint: {"ema", "nets", "optimizers", "step", "seconds", "recipe"}.
+
+    Raises:
+        ValueError: the checkpoint is damaged or of other nets, or the schedule does not fit the task.
+        OutputError: the disk is full; the last checkpoint is whole.
+        InterruptedBySignal: a signal came; everything was saved before.
+        FloatingPointError: a gradient is not finite; the last checkpoint is whole.
     """
+    ranks, schedule, path = ranks or Ranks(), recipe.schedule, folder / "checkpoint.pt"
     folder.mkdir(parents=True, exist_ok=True)
     if device.type == "cpu":
         memory.keep_freed_blocks()
-    schedule = recipe.schedule
-    path = folder / "checkpoint.pt"
-    torch.manual_seed(schedule.seed)
-    nets = {name: net.to(device).to(memory_format=torch.channels_last) for name, net in task.nets().items()}
-    if strangers := set(schedule.rates) - set(nets):
-        raise ValueError(f"{recipe.name}: schedule.rates names {sorted(strangers)}; the nets are {sorted(nets)}")
-    state = checkpoint.load(path)
-    if state is None and start_from is not None:
-        print(initialised(nets[task.main], start_from))
-    ema = copy.deepcopy(nets[task.main]).eval().requires_grad_(False)
-    optimizers = {
-        name: torch.optim.AdamW(
-            net.parameters(), schedule.learning_rate, schedule.betas, weight_decay=schedule.weight_decay
-        )
-        for name, net in nets.items()
-    }
-    step, spent = 0, 0.0
-    if state is not None:
-        for name, net in nets.items():
-            net.load_state_dict(state["nets"][name])
-            optimizers[name].load_state_dict(state["optimizers"][name])
-            for group in optimizers[name].param_groups:  # the recipe may have changed since
-                group["betas"], group["weight_decay"] = schedule.betas, schedule.weight_decay
-        ema.load_state_dict(state["ema"])
-        step, spent = int(state["step"]), float(state["seconds"])
-        print(f"{recipe.name}: goes on at step {step}, {spent / 60:.1f} of {schedule.minutes:g} minutes spent")
-
-    def keep() -> None:
-        state: dict[str, Any] = {
-            "nets": {name: net.state_dict() for name, net in nets.items()},
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
-            "ema": ema.state_dict(),
-            "step": step,
-            "seconds": spent + clock(),
-            "recipe": recipe.name,
-        }
-        checkpoint.save(path, state)
-
-    start = time.monotonic()
-
-    def clock() -> float:
-        return time.monotonic() - start
-
-    def progress() -> float:
-        if schedule.steps:
-            return min(1.0, step / schedule.steps)
-        return min(1.0, (spent + clock()) / 60 / schedule.minutes)
-
-    saved, seen = clock(), defaultdict[str, list[float]](list)
+    training = Training(recipe, task, device, ranks)
+    state = ranks.first_then_all(lambda: checkpoint.load(path))
+    training.begin(state, start_from)
+    clock = Clock(training, ranks, device)
+    if state is not None and ranks.writes:
+        print(f"{recipe.name}: goes on at step {training.steps}, {clock.seconds / 60:.1f} minutes spent")
+    saved, seen = clock.seconds, defaultdict[str, list[float]](list)
     with contextlib.ExitStack() as stack:
-        curves = stack.enter_context(Curves(folder))
-        feed = stack.enter_context(Feed(task, schedule.batch, schedule.seed + step, progress))
-        while (done := progress()) < 1:
-            rate = schedule.learning_rate * rate_at(done, step, schedule.warmup, schedule.final_rate)
+        signals = stack.enter_context(stopping.asked())
+        curves = stack.enter_context(Curves(folder, training.steps, clock.seconds / 60)) if ranks.writes else None
+        seed = schedule.seed + training.steps + 1_000_003 * ranks.rank
+        feed = stack.enter_context(Feed(task, schedule.batch, seed, clock.share, schedule.workers))
+        while (done := clock.agreed(signals.number)) < 1:
             batch = {key: value.to(device, non_blocking=True) for key, value in feed.next().items()}
-            for phase in task.phases(nets, batch, done):
-                optimizer = optimizers[phase.net]
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * schedule.rates.get(phase.net, 1.0)
-                optimizer.zero_grad(set_to_none=True)
-                phase.loss.backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.clip_grad_norm_(nets[phase.net].parameters(), schedule.clip)
-                if not torch.isfinite(norm):
-                    raise FloatingPointError(f"{recipe.name}: the gradient of {phase.net} is not finite at step {step}")
-                optimizer.step()
-                for key, value in phase.scalars.items():
-                    seen[key].append(value)
-            update_ema(ema, nets[task.main], min(schedule.ema, (1 + step) / (10 + step)))
-            step += 1
-            if step % schedule.log_every == 0:
-                means = {key: float(np.mean(values)) for key, values in seen.items()}
-                curves.add(step, means | {"rate": rate, "done": done})
+            rate, scalars = training.step(batch, done)
+            for key, value in scalars:
+                seen[key].append(value)
+            step = training.steps
+            if curves and step % schedule.log_every == 0:
+                curves.add(step, {k: float(np.mean(v)) for k, v in seen.items()} | {"rate": rate, "done": done})
                 seen.clear()
-            if step % schedule.sample_every == 0:
-                curves.sheet(step, task.samples(ema, device))
-            if clock() - saved > schedule.checkpoint_seconds:
-                keep()
-                saved = clock()
-        keep()
-        curves.sheet(step, task.samples(ema, device))
+            if curves and step % schedule.sample_every == 0:
+                curves.sheet(step, task.samples(training.ema, device))
+            if curves and clock.seconds - saved > schedule.checkpoint_seconds:
+                checkpoint.save(path, training.state(clock.seconds))
+                saved = clock.seconds
+        if curves:
+            checkpoint.save(path, training.state(clock.seconds))
+            if not clock.signal:
+                curves.sheet(training.steps, task.samples(training.ema, device))
+    if clock.signal:
+        raise InterruptedBySignal(clock.signal)
     return path
+
+
+class Clock:
+    """How much of the schedule is done; what the first process says counts for all.
+
+    Args:
+        training: whose schedule and steps count; its seconds were spent before.
+        ranks: the processes that train together.
+        device: where messages between them are.
+    """
+
+    def __init__(self, training: Training, ranks: Ranks, device: torch.device) -> None:
+        self.training, self.ranks, self.device = training, ranks, device
+        self.start = time.monotonic() - training.seconds
+        self.signal = 0
+
+    @property
+    def seconds(self) -> float:
+        """Spent in all sessions of the run."""
+        return time.monotonic() - self.start
+
+    def share(self) -> float:
+        """0..1 by this process's own steps or time."""
+        schedule = self.training.schedule
+        if schedule.steps:
+            return min(1.0, self.training.steps / schedule.steps)
+        return min(1.0, self.seconds / 60 / schedule.minutes)
+
+    def agreed(self, signal: int) -> float:
+        """`share` of the first process; 1 once any process was asked to stop, see `signal` then."""
+        if self.ranks.count == 1:
+            self.signal, done = signal, self.share()
+        else:
+            mine = torch.tensor([self.share() if self.ranks.writes else 0.0, signal], device=self.device)
+            done, number = self.ranks.highest(mine).tolist()
+            self.signal = int(number)
+        return 1.0 if self.signal else done
 
 
 def initialised(net: nn.Module, weights: Path) -> str:
@@ -198,70 +311,3 @@ def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
         slow.lerp_(fast.detach(), 1 - decay)
     for kept, value in zip(ema.buffers(), net.buffers(), strict=True):
         kept.copy_(value)
-
-
-class Feed:
-    """Makes batches in a thread beside the training step; an error in there surfaces in `next`."""
-
-    def __init__(self, task: Task, size: int, seed: int, progress: Any) -> None:
-        self.queue: queue.Queue[Batch | BaseException] = queue.Queue(4)
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.work, args=(task, size, seed, progress), daemon=True)
-
-    def work(self, task: Task, size: int, seed: int, progress: Any) -> None:
-        rng = np.random.default_rng(seed)
-        while not self.stop.is_set():
-            try:
-                item: Batch | BaseException = task.batch(rng, size, progress())
-            except BaseException as error:  # noqa: BLE001  handed to the training thread, which raises it
-                item = error
-            while not self.stop.is_set():
-                with contextlib.suppress(queue.Full):
-                    self.queue.put(item, timeout=0.5)
-                    break
-
-    def next(self) -> Batch:
-        item = self.queue.get()
-        if isinstance(item, BaseException):
-            raise item
-        return item
-
-    def __enter__(self) -> Feed:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-        self.thread.join(10)
-
-
-class Curves:
-    """Numbers to curve.jsonl and TensorBoard, sheets to PNG files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.start = time.monotonic()
-
-    def __enter__(self) -> Curves:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.board = SummaryWriter(str(self.folder / "tensorboard"))
-        self.lines = (self.folder / "curve.jsonl").open("a", buffering=1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.board.close()
-        self.lines.close()
-
-    def add(self, step: int, values: Mapping[str, float]) -> None:
-        row = {"step": step} | {key: round(value, 6) for key, value in values.items()}
-        self.lines.write(json.dumps(row) + "\n")
-        for key, value in values.items():
-            self.board.add_scalar(key, value, step)
-        words = " ".join(f"{key} {value:.4f}" for key, value in values.items())
-        print(f"step {step} {words} ({time.monotonic() - self.start:.0f} s)", flush=True)
-
-    def sheet(self, step: int, picture: NDArray[np.uint8]) -> None:
-        from PIL import Image
-
-        Image.fromarray(picture).save(self.folder / f"samples-{step:07d}.png")

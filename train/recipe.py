@@ -22,6 +22,9 @@ class Schedule:
     steps: int = 0
     """Instead of minutes, where it is not 0."""
     batch: int = 16
+    """Of one process; torchrun with N processes trains on N times as many a step."""
+    workers: int = 1
+    """Threads that make batches."""
     learning_rate: float = 3e-4
     final_rate: float = 0.05
     """Share of the learning rate that is left at the end of the cosine."""
