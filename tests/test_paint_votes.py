@@ -8,8 +8,8 @@ import torch
 
 from mangapaint.models.painter_net import TEMPERATURE, PainterConfig, PainterNet, voted_together
 from mangapaint.page import Region
-from mangapaint.paint.colorizer import labelled, stitched, whole_regions
 from mangapaint.paint.compose import lifted
+from mangapaint.paint.drawing import labelled, stitched, whole_regions
 from mangapaint.paint.palette import CELLS, enriched, hue_count, mixed, palette_of
 
 CONFIG = PainterConfig(channels=(8, 12, 16, 16), blocks=(1, 1, 1, 1), embedding=16, heads=2, bank=2)
@@ -55,7 +55,7 @@ def test_two_closed_shapes_are_two_regions_of_one_colour_each() -> None:
     page = np.full((256, 256), 255, np.uint8)
     cv2.circle(page, (70, 128), 45, 0, 3)
     cv2.rectangle(page, (140, 80), (220, 180), 0, 3)
-    labels = labelled(page, (256, 256))
+    labels = labelled(page, (256, 256), 32)
     assert labels.shape == (128, 128)
     circle, box, outside = labels[64, 35], labels[64, 90], labels[5, 5]
     assert len({int(circle), int(box), int(outside)}) == 3

@@ -80,11 +80,7 @@ class _ColorizerAsPainter:
         return self._colorizer.device
 
     def fitting_batch(self, height: int, width: int) -> int:
-        from mangapaint.paint.colorizer import LONG_SIDE, STRIDE
-
-        scale = min(1.0, LONG_SIDE / max(height, width))  # what counts is the size that the net sees
-        sides = [-(-max(1, round(side * scale)) // STRIDE) * STRIDE for side in (height, width)]
-        return self._engine.fitting_batch("painter", *sides)
+        return self._colorizer.fitting_batch(height, width)
 
     def prepare(self, pages: Sequence[PageSource]) -> None:
         self._engine.forget()  # another chapter, another try: memory may be free by now

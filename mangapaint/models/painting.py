@@ -1,0 +1,55 @@
+"""What every colouring net has in common at use: one call from a reduced page to its paint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """What a net is told besides the page and the hints.
+
+    Attributes:
+        palette: (N, 216), see paint.palette; (N, 0) for nets without a bank of palettes.
+        regions: (N, h / 2, w / 2) int64 line-enclosed regions from 0, or None.
+        vividness: what the user asks for; nets that sharpen or soften a vote may use it, the gain on chroma is applied
+            after the net in any case unless the net has `takes_vividness = True`.
+        seed: of whatever the net chooses by chance.
+    """
+
+    palette: Tensor
+    regions: Tensor | None = None
+    vividness: float = 1.0
+    seed: int = 0
+
+
+class PaintingNet(Protocol):
+    """A net that colours pages; an nn.Module with these.
+
+    May have as well: `bank`, a buffer (K, 216) of palettes that fit it; `vivid` and `lift`, floats that replace
+    paint.colorizer.VIVID and LIFT; `takes_vividness = True` when `paints` itself makes colours as vivid as asked for.
+
+    Attributes:
+        long_side: px; what the net sees is reduced to this longest side, never enlarged.
+        multiple_of: px; height and width of its input are padded to multiples of this (an even number).
+    """
+
+    long_side: int
+    multiple_of: int
+
+    def paints(self, page: Tensor, hints: Tensor, guide: Guide) -> Tensor:
+        """Colour a batch of pages.
+
+        Args:
+            page: (N, 1, h, w) luminance in 0..1, sides multiples of `multiple_of`.
+            hints: (N, 4, h, w): sRGB in 0..1 times mask, and the mask (1 where an artist gave a colour); zeros: none.
+            guide: see Guide.
+
+        Returns:
+            (N, 5, h / 2, w / 2) float32: paint as sRGB in 0..1, the colour layer that is multiplied under the ink in
+            "ink" mode; then ab of CIE Lab / 110, which goes with the page's own L* in "gray" mode.
+        """
+        ...

@@ -1,0 +1,98 @@
+"""A page made ready for a colouring net: levels, paper, line-enclosed regions, windows of a scroll strip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mangapaint.layout.measure import paper_level
+from mangapaint.layout.paper import paper
+from mangapaint.layout.regions import regions
+from mangapaint.models.painter_net import voted_together
+from mangapaint.page import PageImage, Region
+from mangapaint.paint.mode import mode_of
+
+MOSTLY = 0.6
+"""Share of a region that is paper above which all of it stays white."""
+STRIP_OVERLAP = 96
+"""Overlap of the windows of a scroll strip, px of the page."""
+DULL_PAPER = 190
+"""Paper darker than this is no paper: such a page's levels are left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A page made ready on the host: levelled luminance and the mask of what stays paper, both (H, W)."""
+
+    gray: NDArray[np.uint8]
+    paper: NDArray[np.bool_]
+    mode: str
+
+
+def drawing_of(page: PageImage, mode: str) -> Drawing:
+    """Luminance with dull or yellowed paper brought to white, its paper mask, and the mode."""
+    gray = np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+    mask = paper(gray)
+    white = paper_level(gray) + 8
+    if DULL_PAPER <= white < 255:
+        gray = np.asarray(cv2.convertScaleAbs(gray, alpha=255 / white), np.uint8)
+    return Drawing(gray, mask, mode_of(gray) if mode == "auto" else mode)
+
+
+def labelled(gray: NDArray[np.uint8], size: tuple[int, int], multiple_of: int) -> NDArray[np.int64]:
+    """Regions of a page for the net's grid: half of `size` (height, width) rounded up to `multiple_of`."""
+    height, width = (-(-side // multiple_of) * multiple_of // 2 for side in size)
+    small_page = cv2.resize(gray, (max(1, size[1] // 2), max(1, size[0] // 2)), interpolation=cv2.INTER_AREA)
+    below, right = height - small_page.shape[0], width - small_page.shape[1]
+    padded = cv2.copyMakeBorder(small_page, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    return regions(np.asarray(padded, np.uint8)).astype(np.int64)
+
+
+def whole_regions(share: Tensor, labels: Tensor) -> Tensor:
+    """Paper that fills most of a region takes all of it.
+
+    Args:
+        share: (N, 1, h, w) share of paper, 0..1.
+        labels: (N, H / 2, W / 2) regions on the net's grid.
+
+    Returns:
+        (N, 1, h, w), 0..1; edges run along the drawing's lines.
+    """
+    n, _, height, width = share.shape
+    rows, columns = labels.shape[1:]
+    grid = F.pad(share, (0, 2 * columns - width, 0, 2 * rows - height), mode="replicate")
+    grid = F.avg_pool2d(grid, 2)
+    decided = torch.where(voted_together(grid, labels) > MOSTLY, 1.0, grid)
+    full = F.interpolate(decided, scale_factor=2, mode="bilinear", align_corners=False)
+    return full[:, :, :height, :width]
+
+
+def reduced(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, C, H, W) by area to (height, width)."""
+    if tuple(x.shape[-2:]) == size:
+        return x
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def stitched(parts: Sequence[Tensor], windows: Sequence[Region]) -> Tensor:
+    """Layers of overlapping windows of a strip, joined top to bottom; overlaps are faded linearly."""
+    width = min(part.shape[3] for part in parts)
+    scale = width / windows[0].width
+    total = round(windows[-1].bottom * scale)
+    joined = parts[0].new_zeros(1, parts[0].shape[1], total, width)
+    weight = parts[0].new_zeros(1, 1, total, 1)
+    for part, window in zip(parts, windows, strict=True):
+        top, bottom = round(window.y * scale), round(window.bottom * scale)
+        piece = F.interpolate(part, size=(bottom - top, width), mode="bilinear", align_corners=False)
+        rows = torch.arange(bottom - top, device=part.device, dtype=part.dtype)
+        ramp = torch.minimum(rows + 1, (bottom - top) - rows).clamp_max(STRIP_OVERLAP * scale).view(1, 1, -1, 1)
+        joined[:, :, top:bottom] += piece * ramp
+        weight[:, :, top:bottom] += ramp
+    return joined / weight
