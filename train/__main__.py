@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mangapaint.errors import ExitCode, MangapaintError, printable
+from train.scrape import cli as scrape_cli
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -26,6 +27,8 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="key.path=value over the recipe, e.g. schedule.batch=8; repeatable.")
 ]
 RecipeArgument = Annotated[str, typer.Argument(help="Name in train/recipes, or a .toml file.")]
+
+app.command(name="scrape")(scrape_cli.scrape)
 
 
 @app.command()

@@ -10,7 +10,7 @@ digits of the md5. Table `posts`, one row for each post:
     size         INTEGER  bytes as the server says; of the file itself once it is fetched; 0 unknown
     width        INTEGER  px as the server says; 0 unknown
     height       INTEGER  px as the server says; 0 unknown
-    query        TEXT     the tag that found the post first; serves as the set
+    query        TEXT     the tag that it was fetched for; serves as the set
     artist       TEXT     artist tags, separated by spaces; "" unknown
     title        TEXT     the first copyright tag; "" unknown or an original work
     copyright    TEXT     all copyright (title) tags, separated by spaces
@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -179,31 +179,40 @@ class Ledger:
             row = self._db.execute("SELECT text, before, top, newest FROM queries WHERE text = ?", (text,)).fetchone()
         return Query(*row) if row else Query(text)
 
-    def add(self, posts: Iterable[Post], query: Query) -> int:
-        """Note a listed page and how far its query has come, both or none; the number of posts that are new."""
+    def add(self, posts: Iterable[Post], query: Query) -> None:
+        """Note a listed page and how far its query has come, both or none.
+
+        A post that is known keeps its row; where its file is still wanted, it is wanted by this query from now on.
+        """
         now = self._clock()
         with _clear(self.folder), self._transaction():
-            before = self._db.total_changes
             self._db.executemany(
-                f"INSERT OR IGNORE INTO posts ({_COLUMNS}) VALUES ({_MARKS})",
+                f"""INSERT INTO posts ({_COLUMNS}) VALUES ({_MARKS})
+                    ON CONFLICT (id) DO UPDATE SET query = excluded.query WHERE state = '{LISTED}'""",
                 [(*astuple(post)[:-1], now) for post in posts],
             )
-            new = self._db.total_changes - before
             self._db.execute(
                 "INSERT OR REPLACE INTO queries (text, before, top, newest) VALUES (?, ?, ?, ?)", astuple(query)
             )
-        return new
 
-    def next_listed(self) -> Post | None:
-        """A post whose file is wanted next: the queries take turns, each from its newest post."""
+    def next_listed(self, tags: Sequence[str], rating: str) -> Post | None:
+        """The newest wanted post of the tag that has the fewest files so far; ties go by name.
+
+        Args:
+            tags: `query` of the posts to choose from.
+            rating: of the posts to choose from (its first letter counts), or any.
+        """
+        marks = ", ".join("?" for _ in tags)
+        letter = "%" if rating == "any" else f"{rating[0]}%"
         with _clear(self.folder):
-            # The query with the fewest files so far; ties go by name, so that a rerun takes the same order.
             row = self._db.execute(
                 f"""SELECT {_COLUMNS} FROM posts JOIN (
                     SELECT query AS name, SUM(state = '{FETCHED}') AS here,
-                        MAX(CASE state WHEN '{LISTED}' THEN id END) AS newest
-                    FROM posts GROUP BY query HAVING newest NOT NULL ORDER BY here, name LIMIT 1
-                ) ON id = newest"""
+                        MAX(CASE WHEN state = '{LISTED}' AND rating LIKE ? THEN id END) AS newest
+                    FROM posts WHERE query IN ({marks})
+                    GROUP BY query HAVING newest NOT NULL ORDER BY here, name LIMIT 1
+                ) ON id = newest""",
+                (letter, *tags),
             ).fetchone()
         return Post(*row) if row else None
 
