@@ -21,7 +21,14 @@ from train.synth.pages import page
 SMALL = {
     "painter": {
         "sets": {"made": 1.0},
-        "net": {"channels": [8, 12, 16, 16], "blocks": [1, 1, 1, 1], "embedding": 16, "heads": 2, "bank": 3},
+        "net": {
+            "channels": [8, 12, 16, 16],
+            "blocks": [1, 1, 1, 1],
+            "embedding": 16,
+            "heads": 2,
+            "bank": 3,
+            "descriptor": 8,
+        },
         "options": {"sides": [64]},
     },
     "upscaler": {"sets": {"made": 1.0}, "net": {"channels": 8, "pairs": 1}, "options": {"patch": 16, "scales": [2]}},

@@ -1,9 +1,10 @@
-"""The painter: gray page, hints and a palette in, a colour layer at half resolution out."""
+"""The painter: gray page, hints, a palette and a memory in, a colour layer at half resolution out."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,13 @@ REFINEMENT = 0.7
 TOGETHER = 0.85
 """Weight of a region's common vote against that of each place."""
 
+MEMORY_STRIDE = 8
+"""Pixels of the page per descriptor."""
+CROP_TOKENS = 256
+"""Tokens of a memory in training: a larger memory is not believed more for its size."""
+DOUBT = 1e-3
+"""Share of a recalled colour below which it counts as not recalled."""
+
 
 @dataclass(frozen=True, slots=True)
 class PainterConfig:
@@ -36,6 +44,8 @@ class PainterConfig:
     """Heaviest colours of the palette that places vote for."""
     key_width: int = 64
     bank: int = 24
+    descriptor: int = 0
+    """Width of the descriptors by which places are looked up in a memory; 0 is a net without one."""
 
 
 class Residual(nn.Module):
@@ -99,13 +109,40 @@ class PaletteKeys(nn.Module):
         return cells, colour, self.mix(tokens), weight > 1e-3
 
 
+class Seen(NamedTuple):
+    """What the net found on a batch of pages before any colour was chosen.
+
+    features: (N, channels[0], H / 4, W / 4). descriptors: (N, D, H / 8, W / 8) unit vectors, alike where the same
+    thing is drawn.
+    """
+
+    features: Tensor
+    descriptors: Tensor
+
+
+class Memory(NamedTuple):
+    """What coloured places looked like: tokens of references or of pages that were painted before.
+
+    keys: (N or 1, M, D) unit vectors, see Seen.descriptors. values: (N or 1, M, 216) shares of the palette's cells.
+    given: (N,) bool or None; False where a page has no memory.
+    """
+
+    keys: Tensor
+    values: Tensor
+    given: Tensor | None = None
+
+
 class PainterNet(nn.Module):
     """Pixel-unshuffle by 4, a residual U-Net at strides 4-32 with attention at the bottom, FiLM by the palette.
 
     Each place of stride 4 votes for the colours of the palette (a pointer: Vinyals et al. 2015; colour as
-    classification: Zhang et al. 2016). Their mean under a softened vote is refined at stride 2.
-    FiLM: Perez et al. 2018.
+    classification: Zhang et al. 2016). Places of a memory that look alike vote along: what is recalled is a share of
+    colours, never features, so that it follows a reference whatever its hues are. The mean under a softened vote is
+    refined at stride 2. FiLM: Perez et al. 2018.
     """
+
+    long_side = 1152
+    multiple_of = 32
 
     def __init__(self, config: PainterConfig) -> None:
         super().__init__()
@@ -145,14 +182,20 @@ class PainterNet(nn.Module):
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.register_buffer("bank", torch.zeros(config.bank, PALETTE))
+        if config.descriptor:
+            self.describe = nn.Conv2d(c[1], config.descriptor, 1)
+            self.likeness = nn.Parameter(torch.tensor(10.0))
+            self.strange = nn.Parameter(torch.tensor(6.0))
+            self.trust = nn.Parameter(torch.tensor(0.3))
+            self.register_buffer("prior", torch.zeros(1, PALETTE))
 
     def modulated(self, level: int, x: Tensor, embedding: Tensor) -> Tensor:
         scale, shift = self.film[level](embedding)[:, :, None, None].chunk(2, 1)
         y: Tensor = x * (1 + scale) + shift
         return y
 
-    def features(self, page: Tensor, hints: Tensor, palette: Tensor) -> Tensor:
-        """(N, channels[0], H / 4, W / 4)."""
+    def look(self, page: Tensor, hints: Tensor, palette: Tensor) -> Seen:
+        """See `forward` for the arguments."""
         embedding = self.embed(palette)
         x = self.stem(F.pixel_unshuffle(torch.cat([page, hints], 1), 4))
         skips = []
@@ -162,36 +205,52 @@ class PainterNet(nn.Module):
                 skips.append(x)
                 x = self.down[level](x)
         x = self.bottom(self.modulated(3, x, embedding))
+        descriptors = x.new_zeros(len(x), 0, 1, 1)
         for level in (2, 1, 0):
             x = self.merge[level](torch.cat([F.pixel_shuffle(self.up[level](unit(x)), 2), skips[level]], 1))
             x = self.decoder[level](self.modulated(level, x, embedding))
-        return unit(x)
+            if level == 1 and self.config.descriptor:
+                descriptors = F.normalize(self.describe(unit(x)).float(), dim=1)
+        return Seen(unit(x), descriptors)
 
-    def forward(
+    def recalled(self, descriptors: Tensor, memory: Memory, cells: Tensor, given: Tensor) -> Tensor:
+        """What the memory says: (N, K, H / 8, W / 8) log shares of the palette's colours at each place.
+
+        Args:
+            descriptors: (N, D, H / 8, W / 8).
+            memory: its tokens; a place that is like none of them gets equal shares.
+            cells: (N, K) int64 cells of the palette.
+            given: (N, K) bool, which of them are in it.
+        """
+        n, _, height, width = descriptors.shape
+        size = math.log(max(1.0, memory.keys.shape[1] / CROP_TOKENS))
+        alike = descriptors.flatten(2).transpose(1, 2) @ memory.keys.transpose(1, 2) * self.likeness - size
+        if memory.given is not None:
+            alike = alike.masked_fill(~memory.given[:, None, None], -30.0)
+        nothing = self.strange.expand(n, height * width, 1)
+        share = torch.softmax(torch.cat([alike, nothing], 2), 2)
+        colours = share[:, :, :-1] @ memory.values.expand(n, -1, -1)
+        known = colours.gather(2, cells[:, None].expand(-1, height * width, -1))
+        equal = given.float() / given.sum(1, keepdim=True).clamp_min(1)
+        shares = known + share[:, :, -1:] * equal[:, None]
+        return torch.log(shares + DOUBT).transpose(1, 2).reshape(n, -1, height, width)
+
+    def choose(
         self,
-        page: Tensor,
-        hints: Tensor,
+        seen: Seen,
         palette: Tensor,
         temperature: float = 1.0,
         regions: Tensor | None = None,
+        memory: Memory | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Paint a batch.
-
-        Args:
-            page: (N, 1, H, W) luminance in 0..1, H and W multiples of 32.
-            hints: (N, 4, H, W): sRGB in 0..1 times mask, and the mask (1 where an artist gave a colour).
-            palette: (N, 216), see paint.palette.
-            temperature: of the vote; under 1 the favourite colour counts for more (annealed mean).
-            regions: (N, H / 2, W / 2) int64 labels from 0; the places of a region then vote together.
-
-        Returns:
-            paint (N, 5, H / 2, W / 2) float32: sRGB in 0..1, then ab of CIE Lab / 110; votes (N, K, H / 4, W / 4)
-            float32 logits; cells (N, K) int64: which cells of the palette they are for.
-        """
-        x = self.features(page, hints, palette)
+        """See `forward`."""
+        x = seen.features
         cells, colours, keys, given = self.keys(palette)
         query = self.query(x)
         votes = torch.einsum("nkc,nchw->nkhw", keys.to(query.dtype), query).float() / self.config.key_width**0.5
+        if memory is not None:
+            said = self.recalled(seen.descriptors, memory, cells, given)
+            votes = votes + self.trust * F.interpolate(said, scale_factor=2, mode="bilinear", align_corners=False)
         votes = votes.masked_fill(~given[:, :, None, None], -30.0)
         ballots = F.log_softmax(votes, 1)
         ballots = F.interpolate(ballots, scale_factor=2, mode="bilinear", align_corners=False)
@@ -204,6 +263,31 @@ class PainterNet(nn.Module):
         paint = torch.sigmoid(torch.logit(mean.clamp(0.02, 0.98)) + REFINEMENT * y[:, :3])
         ab = rgb_to_lab(mean)[:, 1:] / 110 + 0.2 * REFINEMENT * y[:, 3:]
         return torch.cat([paint, ab], 1), votes, cells
+
+    def forward(
+        self,
+        page: Tensor,
+        hints: Tensor,
+        palette: Tensor,
+        temperature: float = 1.0,
+        regions: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Paint a batch.
+
+        Args:
+            page: (N, 1, H, W) luminance in 0..1, H and W multiples of 32.
+            hints: (N, 4, H, W): sRGB in 0..1 times mask, and the mask (1 where an artist gave a colour).
+            palette: (N, 216), see paint.palette.
+            temperature: of the vote; under 1 the favourite colour counts for more (annealed mean).
+            regions: (N, H / 2, W / 2) int64 labels from 0; the places of a region then vote together.
+            memory: coloured places to follow where the page looks like them.
+
+        Returns:
+            paint (N, 5, H / 2, W / 2) float32: sRGB in 0..1, then ab of CIE Lab / 110; votes (N, K, H / 4, W / 4)
+            float32 logits; cells (N, K) int64: which cells of the palette they are for.
+        """
+        return self.choose(self.look(page, hints, palette), palette, temperature, regions, memory)
 
 
 def voted_together(ballots: Tensor, regions: Tensor) -> Tensor:

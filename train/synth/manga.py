@@ -35,10 +35,21 @@ def luminance(picture: Tensor) -> Tensor:
 
 
 def closing(y: Tensor, side: int) -> Tensor:
-    """Gray closing by a square: dark things thinner than `side` vanish."""
+    """Gray closing by a square of an odd side: dark things thinner than `side` vanish."""
+    return -highest(-highest(y, side), side)
+
+
+def highest(y: Tensor, side: int) -> Tensor:
+    """Largest value in the square around each place; windows grow by doubling, rows then columns."""
     half = side // 2
-    for sign in (1, -1):  # rows then columns: the square is separable
-        y = F.max_pool2d(F.max_pool2d(sign * y, (side, 1), 1, (half, 0)), (1, side), 1, (0, half)) * sign
+    y = F.pad(y, (half, half, half, half), value=-math.inf)
+    for axis in (2, 3):
+        reach = 1
+        while reach < side:
+            step = min(reach, side - reach)
+            size = y.shape[axis] - step
+            y = torch.maximum(y.narrow(axis, 0, size), y.narrow(axis, step, size))
+            reach += step
     return y
 
 

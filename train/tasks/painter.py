@@ -1,11 +1,17 @@
-"""The painter's training, stage A: paint under known ink, ab under known luminance, palette always at hand."""
+"""The painter's training, stage A: paint under known ink, ab under known luminance, palette always at hand.
+
+Batches come in pairs. The two of a pair mostly show the same thing (another crop, another page of the title, other
+tones) and are each other's memory; the others of the batch are there to be told apart from it.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
-from mangapaint.models.painter_net import TEMPERATURE, PainterConfig, PainterNet
-from mangapaint.paint.palette import CELLS, corners, palette_of
-from train.corpus import Corpus, Picture, resized
+from mangapaint.models.painter_net import MEMORY_STRIDE, TEMPERATURE, Memory, PainterConfig, PainterNet
+from mangapaint.paint.palette import CELLS, corners, mixed, palette_of
+from train.corpus import Corpus, Item, Picture, resized
 from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
 from train.synth import pages
@@ -27,6 +33,14 @@ VOTE = 0.5
 """Weight of the cross-entropy of the votes."""
 SOFT = 0.7
 """Pictures smaller than this share of the crop would be blurred; another is drawn."""
+OTHER_PAGE = 0.4
+"""Share of the views that show another picture of the title, where it has more than one."""
+OWN_PANEL = 0.6
+"""Share of a page's panels that show the page's own title."""
+STRANGERS = 0.15
+"""Share of the samples that look at their partner though the two need not belong together."""
+PRIOR_PICTURES = 600
+PAGE_NUMBER = re.compile(r"(P\d+|_+\d+|-\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,16 @@ class PainterOptions:
     """Share whose palette holds another picture's colours too, as a chapter's palette does on one page."""
     hinted: float = 0.3
     """Share that gets 1-12 patches of the true colour as hints."""
+    together: float = 0.6
+    """Share of the pairs that show the same picture or title."""
+    remembered: float = 0.6
+    """Share of the samples that have their partner as memory."""
+    crowd: float = 0.5
+    """Share of the batches whose memories hold three other samples too."""
+    titled: tuple[str, ...] = ("peppercarrot_pages", "asp_ccby_colour", "bookdash", "nylnook_frogs")
+    """Sets whose pictures of one title share characters; elsewhere each picture is a title of its own."""
+    open: float = 0.2
+    """Share of the pairs whose palette is the corpus' mean: colours must come from what is drawn."""
     gray: float = 0.15
     toned: float = 0.45
     hashed: float = 0.8
@@ -67,15 +91,42 @@ class PainterTask:
         self.corpus = Corpus(corpus, dict(recipe.sets))
 
     def nets(self) -> dict[str, nn.Module]:
-        return {"painter": PainterNet(self.config)}
+        net = PainterNet(self.config)
+        if self.config.descriptor:
+            cast(Tensor, net.prior).copy_(self.prior)
+        return {"painter": net}
 
-    def piece(self, height: int, width: int, rng: np.random.Generator) -> Picture:
-        """(height, width, 3) crop of one picture that shows most of it, mirrored half the time."""
-        for _ in range(5):
-            picture = self.corpus.draw(rng)[1]
-            tall, wide = picture.shape[:2]
-            if min(tall / height, wide / width) > SOFT:
-                break
+    @cached_property
+    def prior(self) -> Tensor:
+        """(1, 216) mean palette of the corpus, in the sets' proportions."""
+        rng = np.random.default_rng(0)
+        tiles = np.stack([resized(self.corpus.draw(rng)[1], 64, 64) for _ in range(PRIOR_PICTURES)])
+        found = palette_of(torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 255)
+        return mixed(found, torch.ones(len(found)))
+
+    @cached_property
+    def titles(self) -> dict[str, list[int]]:
+        """Pictures of the corpus by title."""
+        found: dict[str, list[int]] = {}
+        for index, item in enumerate(self.corpus.items):
+            found.setdefault(self.title(item), []).append(index)
+        return found
+
+    def title(self, item: Item) -> str:
+        """Set and story: the name without the number of the page."""
+        name = item.name.rsplit(".", 1)[0]
+        return f"{item.set}/{PAGE_NUMBER.sub('', name) if item.set in self.options.titled else name}"
+
+    def relative(self, item: Item, picture: Picture, rng: np.random.Generator) -> Picture:
+        """The picture itself, or another one of its title."""
+        alike = self.titles[self.title(item)]
+        if len(alike) > 1 and rng.random() < OTHER_PAGE:
+            return self.corpus.picture(alike[int(rng.integers(len(alike)))])
+        return picture
+
+    def piece(self, picture: Picture, height: int, width: int, rng: np.random.Generator) -> Picture:
+        """(height, width, 3) crop that shows most of a picture, mirrored half the time."""
+        tall, wide = picture.shape[:2]
         span = rng.uniform(0.55, 1.0) * min(tall / height, wide / width)
         if min(tall, wide) > 700:  # whole comic pages: figures are small on them already
             span = rng.uniform(1.0, 2.4) if rng.random() < 0.8 else span
@@ -85,47 +136,89 @@ class PainterTask:
         crop = resized(picture[y : y + rows, x : x + columns], height, width)
         return crop[:, ::-1] if rng.random() < 0.5 else crop
 
+    def sharp(self, height: int, width: int, rng: np.random.Generator) -> tuple[Item, Picture]:
+        """A picture that is not much smaller than the crop."""
+        for _ in range(5):
+            item, picture = self.corpus.draw(rng)
+            if min(picture.shape[0] / height, picture.shape[1] / width) > SOFT:
+                break
+        return item, picture
+
+    def view(
+        self, own: tuple[Item, Picture], side: int, as_page: bool, rng: np.random.Generator
+    ) -> tuple[Picture, NDArray[np.bool_]]:
+        """A square crop of the picture or its title, or a page whose panels mostly show it; and its paper."""
+        if not as_page:
+            return self.piece(self.relative(*own, rng), side, side, rng), np.zeros((side, side), bool)
+
+        def panel(height: int, width: int) -> Picture:
+            shown = self.relative(*own, rng) if rng.random() < OWN_PANEL else self.sharp(height, width, rng)[1]
+            return self.piece(shown, height, width, rng)
+
+        return pages.page(side, panel, rng)
+
     def batch(self, rng: np.random.Generator, size: int, done: float) -> Batch:
         sides = self.options.sides
         side = int(rng.choice(sides))
-        size = max(2, round(size * (sides[0] / side) ** 2))
-        colour = np.empty((size, side, side, 3), np.uint8)
-        paper = np.zeros((size, side, side), bool)
-        for i in range(size):
-            if rng.random() < self.options.pages * min(1.0, 0.25 + 1.5 * done):
-                colour[i], paper[i] = pages.page(side, lambda h, w: self.piece(h, w, rng), rng)
-            else:
-                colour[i] = self.piece(side, side, rng)
+        pairs = max(2, round(size * (sides[0] / side) ** 2 / 2))
+        colour = np.empty((2 * pairs, side, side, 3), np.uint8)
+        paper = np.zeros((2 * pairs, side, side), bool)
+        together = rng.random(pairs) < self.options.together
+        for pair in range(pairs):
+            own = self.sharp(side, side, rng)
+            as_page = rng.random() < self.options.pages * min(1.0, 0.25 + 1.5 * done)
+            for i in (2 * pair, 2 * pair + 1):
+                colour[i], paper[i] = self.view(own, side, as_page, rng)
+                if not together[pair]:
+                    own = self.sharp(side, side, rng)
         picture = torch.from_numpy(colour).permute(0, 3, 1, 2).float() / 255
         picture = self.recoloured(picture, rng)
         with torch.no_grad():
             page, is_gray = manga_like(picture, self.options.manga, rng)
-            palette = palette_of(picture)
-        palette = self.blurred(palette, rng)
-        hints = self.hints(picture, rng)
+            palette = self.palettes(picture, together, rng)
+            ink = ink_ratio(luminance(picture))
+        remembered = (rng.random(2 * pairs) < self.options.remembered) & np.repeat(together, 2)
         return {
             "picture": picture,
+            "ink": ink,
             "page": page,
             "gray": is_gray,
             "palette": palette,
-            "hints": hints,
+            "hints": self.hints(picture, rng),
             "paper": torch.from_numpy(paper)[:, None],
             "temperature": torch.tensor(1.0 if rng.random() < 0.5 else TEMPERATURE),
+            "remembered": torch.from_numpy(remembered | (rng.random(2 * pairs) < STRANGERS)),
+            "crowd": torch.tensor(rng.random() < self.options.crowd),
         }
 
-    def blurred(self, palette: Tensor, rng: np.random.Generator) -> Tensor:
-        """Palettes with shares that are not quite right and some colours of the neighbour in the batch."""
-        jitter = torch.from_numpy(np.exp(rng.normal(0, 0.3, palette.shape)).astype(np.float32))
-        foreign = torch.from_numpy((rng.random((len(palette), 1)) < self.options.foreign).astype(np.float32))
-        return palette * jitter + 0.5 * foreign * palette.roll(1, 0)
+    def palettes(self, picture: Tensor, together: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+        """Own colours, those of the partner where the two belong together, some of a stranger; or the corpus' mean.
+
+        Shares are never quite right, as a chapter's are not on one page.
+        """
+        own = palette_of(picture)
+        partner = swapped(own)
+        joint = torch.from_numpy(np.repeat(together & (rng.random(len(together)) < 0.8), 2))[:, None]
+        palette = torch.where(joint, ((own.square() + partner.square()) / 2).sqrt(), own)
+        foreign = torch.from_numpy(np.repeat(rng.random(len(together)) < self.options.foreign, 2).astype(np.float32))
+        palette = palette + 0.5 * foreign[:, None] * palette.roll(2, 0)
+        closed = torch.from_numpy(np.repeat(rng.random(len(together)) >= self.options.open, 2))[:, None]
+        palette = torch.where(closed, palette, self.prior)
+        jitter = np.exp(rng.normal(0, 0.3, (len(together), CELLS))).astype(np.float32)
+        return palette * torch.from_numpy(jitter).repeat_interleave(2, 0)
 
     def recoloured(self, picture: Tensor, rng: np.random.Generator) -> Tensor:
-        """Channels permuted in some, saturation raised in all: the palette that follows is taken after this."""
-        gain = torch.from_numpy(rng.uniform(1, self.options.saturated, (len(picture), 1, 1, 1)).astype(np.float32))
+        """Saturation raised in all, channels permuted in some, pair by pair: palette and memory are taken after this.
+
+        Without permutation a net would learn to paint what is likely and not what its memory says.
+        """
+        pairs = len(picture) // 2
+        gain = np.repeat(rng.uniform(1, self.options.saturated, (pairs, 1, 1, 1)), 2, 0).astype(np.float32)
         y = luminance(picture)
-        picture = (y + (picture - y) * gain).clamp(0, 1)
-        for i in np.nonzero(rng.random(len(picture)) < self.options.permuted)[0]:
-            picture[i] = picture[i, torch.from_numpy(rng.permutation(3))]
+        picture = (y + (picture - y) * torch.from_numpy(gain)).clamp(0, 1)
+        for i in np.nonzero(rng.random(pairs) < self.options.permuted)[0]:
+            both = slice(2 * i, 2 * i + 2)
+            picture[both] = picture[both][:, torch.from_numpy(rng.permutation(3))]
         return picture
 
     def hints(self, picture: Tensor, rng: np.random.Generator) -> Tensor:
@@ -141,16 +234,24 @@ class PainterTask:
 
     def phases(self, nets: Mapping[str, nn.Module], batch: Batch, done: float) -> Iterator[Phase]:
         picture, page = batch["picture"], batch["page"].contiguous(memory_format=torch.channels_last)
+        net = cast(PainterNet, nets["painter"])
+        paint = (picture / batch["ink"].clamp_min(0.2)).clamp(0, 1)
         with autocast(page.device):
-            output, votes, cells = nets["painter"](page, batch["hints"], batch["palette"], float(batch["temperature"]))
-        losses = painter_losses(output, picture, batch["gray"], batch["paper"])
-        losses["vote"] = vote_loss(votes, cells, picture, batch["paper"])
-        yield Phase("painter", torch.stack(list(losses.values())).sum(), {k: v.item() for k, v in losses.items()})
+            seen = net.look(page, batch["hints"], batch["palette"])
+            memory = None
+            if self.config.descriptor:
+                tokens = neighbours(seen.descriptors, cells_of(paint, MEMORY_STRIDE), bool(batch["crowd"]))
+                memory = tokens._replace(given=batch["remembered"])
+            output, votes, cells = net.choose(seen, batch["palette"], float(batch["temperature"]), memory=memory)
+        losses = painter_losses(output, picture, batch["gray"], batch["paper"], batch["ink"])
+        losses["vote"] = vote_loss(votes, cells, cells_of(paint, 4), batch["paper"])
+        scalars = {key: value.item() for key, value in losses.items()}
+        yield Phase("painter", torch.stack(list(losses.values())).sum(), scalars)
 
     def samples(self, net: nn.Module, device: torch.device) -> NDArray[np.uint8]:
         batch = {key: value.to(device) for key, value in self.batch(np.random.default_rng(5), 12, 1.0).items()}
         with torch.inference_mode(), autocast(device):
-            output = net(batch["page"], batch["hints"], batch["palette"], TEMPERATURE)[0]
+            output = cast(PainterNet, net)(batch["page"], batch["hints"], batch["palette"], TEMPERATURE)[0]
         painted = composed(output, batch["page"], batch["gray"])
         rows = [batch["page"].expand(-1, 3, -1, -1), painted, batch["picture"]]
         sheet = torch.cat([torch.cat(list(row.cpu()), 2) for row in rows], 1)
@@ -165,7 +266,41 @@ def composed(output: Tensor, page: Tensor, is_gray: Tensor) -> Tensor:
     return torch.where(is_gray.view(-1, 1, 1, 1), kept, full[:, :3] * page)
 
 
-def painter_losses(output: Tensor, picture: Tensor, is_gray: Tensor, paper: Tensor) -> dict[str, Tensor]:
+def swapped(x: Tensor) -> Tensor:
+    """The partner of each sample of a batch of pairs: 0 with 1, 2 with 3."""
+    return x[torch.arange(len(x), device=x.device) ^ 1]
+
+
+def neighbours(descriptors: Tensor, values: Tensor, crowd: bool) -> Memory:
+    """The memory of each sample of a batch of pairs: its partner, and three other samples in a crowd.
+
+    Args:
+        descriptors: (N, D, h, w).
+        values: (N, 216, h, w) shares of the palette's cells.
+        crowd: with others.
+
+    Returns:
+        keys (N, M, D), values (N, M, 216), M = h w or 4 h w.
+    """
+
+    def of(x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        partner = swapped(tokens)
+        return torch.cat([partner, *(tokens.roll(2 * i, 0) for i in (1, 2, 3))], 1) if crowd else partner
+
+    return Memory(of(descriptors), of(values))
+
+
+def cells_of(paint: Tensor, stride: int) -> Tensor:
+    """(N, 3, H, W) sRGB in 0..1 -> (N, 216, H / stride, W / stride): each place spread over the cells around it."""
+    small = F.avg_pool2d(paint, stride)
+    shares = torch.zeros(len(small), CELLS, *small.shape[-2:], device=paint.device)
+    for index, share in corners(small):
+        shares.scatter_add_(1, index[:, None], share[:, None])
+    return shares
+
+
+def painter_losses(output: Tensor, picture: Tensor, is_gray: Tensor, paper: Tensor, ink: Tensor) -> dict[str, Tensor]:
     """The terms of stage A; the whole loss is their sum.
 
     Args:
@@ -173,12 +308,12 @@ def painter_losses(output: Tensor, picture: Tensor, is_gray: Tensor, paper: Tens
         picture: (N, 3, H, W) truth in 0..1.
         is_gray: (N,) samples whose input is true luminance; only they are judged by ab.
         paper: (N, 1, H, W) gutters and bubbles, which composition forces to white; they weigh little.
+        ink: (N, 1, H, W) what the picture's own lines let through, 0..1.
 
     Returns:
         fine, coarse: L1 of paint times the picture's own ink, at stride 2 and 16. chroma: L1 of the channels' distances
         from their mean. ab: L1 of ab / 110. Pixels weigh more the more colour the truth has: against sepia.
     """
-    ink = ink_ratio(luminance(picture))
     truth = F.avg_pool2d(picture, 2)
     painted = output[:, :3] * F.avg_pool2d(ink, 2)
     spread = truth.amax(1, keepdim=True) - truth.amin(1, keepdim=True)
@@ -198,23 +333,19 @@ def painter_losses(output: Tensor, picture: Tensor, is_gray: Tensor, paper: Tens
     }
 
 
-def vote_loss(votes: Tensor, cells: Tensor, picture: Tensor, paper: Tensor) -> Tensor:
+def vote_loss(votes: Tensor, cells: Tensor, truth: Tensor, paper: Tensor) -> Tensor:
     """Cross-entropy of the votes against the truth's colour, spread over the cells around it (Zhang et al. 2016).
 
     Args:
-        votes: (N, K, H/4, W/4) logits for the palette's heaviest cells.
+        votes: (N, K, H / 4, W / 4) logits for the palette's heaviest cells.
         cells: (N, K) which cells those are.
-        picture: (N, 3, H, W) truth in 0..1; its ink is divided out.
+        truth: (N, 216, H / 4, W / 4) shares of all cells, the picture's ink divided out.
         paper: (N, 1, H, W) weighs little.
 
     Returns:
         Mean over places; colours that are rare in the picture weigh up to four times more (lambda .5).
     """
-    paint = F.avg_pool2d((picture / ink_ratio(luminance(picture)).clamp_min(0.2)).clamp(0, 1), 4)
-    truth = torch.zeros(len(paint), CELLS, *paint.shape[-2:], device=paint.device)
-    for index, share in corners(paint):
-        truth.scatter_add_(1, index[:, None], share[:, None])
-    target = truth.gather(1, cells[:, :, None, None].expand(-1, -1, *paint.shape[-2:]))
+    target = truth.gather(1, cells[:, :, None, None].expand(-1, -1, *truth.shape[-2:]))
     covered = target.sum(1, keepdim=True)
     target = target / covered.clamp_min(1e-4)
     common = target.mean((2, 3), keepdim=True)
