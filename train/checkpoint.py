@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -64,17 +63,19 @@ def load(path: Path) -> dict[str, Any] | None:
     A damaged file is moved aside (NAME.damaged.pt) where the one before it is whole, which is then taken.
 
     Raises:
+        OSError: it may not be read.
         ValueError: no whole checkpoint is left; says what to do.
     """
     before, wrong = previous(path), ""
     for file in (path, before):
         if not file.is_file():
             continue
-        try:
-            state = _read(file)
-        except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            wrong = wrong or f"{file} is no readable checkpoint ({str(error).partition(chr(10))[0]})"
-            continue
+        with file.open("rb") as stream:
+            try:
+                state = _read(stream)
+            except Exception as error:  # torch raises every kind over a file that was cut off
+                wrong = wrong or f"{file} is no readable checkpoint ({' '.join(str(error).split())[:100]})"
+                continue
         if wrong:
             aside = path.with_suffix(f".damaged{path.suffix}")
             path.replace(aside)
@@ -85,7 +86,7 @@ def load(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: IO[bytes]) -> dict[str, Any]:
     state = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or not {"nets", "optimizers", "ema", "step", "seconds"} <= set(state):
         raise ValueError("it holds no training")
