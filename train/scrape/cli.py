@@ -13,10 +13,12 @@ LOGIN, KEY = "BOORU_LOGIN", "BOORU_API_KEY"
 
 def scrape(
     folder: Annotated[Path, typer.Option("-o", "--output", help="Where ledger and pictures go.")] = Path("runs/scrape"),
-    server: Annotated[str, typer.Option(help="Base URL of a server with Danbooru's API.  [default: Danbooru]")] = "",
+    server: Annotated[
+        str, typer.Option(help="Base URL of a server with Danbooru's API; Danbooru itself when left out.")
+    ] = "",
     tags: Annotated[
         list[str] | None,
-        typer.Option(help="Each is a search of its own; separate by spaces or repeat.  [default: fantasy tags]"),
+        typer.Option(help="Each is a search of its own; separate by spaces or repeat. Fantasy tags when left out."),
     ] = None,
     rating: Annotated[str, typer.Option(help="general, sensitive, questionable, explicit or any.")] = "general",
     limit: Annotated[int, typer.Option(help="Pictures in the folder, those of earlier runs among them.")] = 10_000,
