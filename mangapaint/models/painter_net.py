@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mangapaint.models.lab import rgb_to_lab
+from mangapaint.models.painting import Guide, Memory
 
 PALETTE = 6**3
 """Cells of a palette: a 6x6x6 histogram of sRGB (paint.palette)."""
@@ -118,18 +119,6 @@ class Seen(NamedTuple):
 
     features: Tensor
     descriptors: Tensor
-
-
-class Memory(NamedTuple):
-    """What coloured places looked like: tokens of references or of pages that were painted before.
-
-    keys: (N or 1, M, D) unit vectors, see Seen.descriptors. values: (N or 1, M, 216) shares of the palette's cells.
-    given: (N,) bool or None; False where a page has no memory.
-    """
-
-    keys: Tensor
-    values: Tensor
-    given: Tensor | None = None
 
 
 class PainterNet(nn.Module):
@@ -288,6 +277,24 @@ class PainterNet(nn.Module):
             float32 logits; cells (N, K) int64: which cells of the palette they are for.
         """
         return self.choose(self.look(page, hints, palette), palette, temperature, regions, memory)
+
+    def paints(self, page: Tensor, hints: Tensor, guide: Guide) -> Tensor:
+        """See mangapaint.models.painting.PaintingNet."""
+        return self.described(page, hints, guide)[0]
+
+    def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
+        """Paint as of `paints`, and the descriptors of the places: (N, D, h / 8, w / 8)."""
+        seen = self.look(page, hints, guide.palette)
+        memory = guide.memory if self.config.descriptor else None
+        return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory)[0], seen.descriptors
+
+    def expected(self, page: Tensor, hints: Tensor) -> Tensor:
+        """Colours that the drawing itself suggests, by the palette of the corpus: (N, 216, h / 4, w / 4) shares of cells."""
+        prior = cast(Tensor, self.prior).expand(len(page), -1)
+        _, votes, cells = self.choose(self.look(page, hints, prior), prior)
+        n, _, height, width = votes.shape
+        shares = votes.new_zeros(n, PALETTE, height, width)
+        return shares.scatter_add_(1, cells[:, :, None, None].expand_as(votes), torch.softmax(votes, 1))
 
 
 def voted_together(ballots: Tensor, regions: Tensor) -> Tensor:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
+
+
+class Memory(NamedTuple):
+    """What coloured places looked like: tokens of references or of pages that were painted before.
+
+    keys: (N or 1, M, D) unit vectors, alike where the same thing is drawn. values: (N or 1, M, 216) shares of the
+    palette's cells. given: (N,) bool or None; False where a page has no memory.
+    """
+
+    keys: Tensor
+    values: Tensor
+    given: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +30,14 @@ class Guide:
         vividness: what the user asks for; nets that sharpen or soften a vote may use it, the gain on chroma is applied
             after the net in any case unless the net has `takes_vividness = True`.
         seed: of whatever the net chooses by chance.
+        memory: coloured places to follow, for nets that can.
     """
 
     palette: Tensor
     regions: Tensor | None = None
     vividness: float = 1.0
     seed: int = 0
+    memory: Memory | None = None
 
 
 class PaintingNet(Protocol):

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
-from mangapaint.models.painter_net import MEMORY_STRIDE, TEMPERATURE, Memory, PainterConfig, PainterNet
+from mangapaint.models.painter_net import MEMORY_STRIDE, TEMPERATURE, PainterConfig, PainterNet
+from mangapaint.models.painting import Memory
 from mangapaint.paint.palette import CELLS, corners, mixed, palette_of
 from train.corpus import Corpus, Item, Picture, resized
 from train.loop import Batch, Phase
