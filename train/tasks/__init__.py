@@ -22,4 +22,12 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.painter import PainterTask
 
         return PainterTask(recipe, corpus)
+    if recipe.task == "pix2pix":
+        from train.tasks.pix2pix import Pix2PixTask
+
+        return Pix2PixTask(recipe, corpus)
+    if recipe.task == "features":
+        from train.tasks.features import FeatureTask
+
+        return FeatureTask(recipe, corpus)
     raise ValueError(f"{recipe.name}: unknown task {recipe.task}")
