@@ -12,8 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mangapaint.models.painter_net import PainterNet
+from mangapaint.models.pix2pix_net import Pix2PixNet
 from mangapaint.models.spec import ModelSpec
 from mangapaint.models.upscaler_net import UpscalerNet
+from mangapaint.models.zhang_net import ZhangNet
 from train import bank, checkpoint
 from train.loop import Task
 from train.recipe import Recipe
@@ -41,6 +43,11 @@ def spec_of(net: nn.Module, recipe: Recipe) -> ModelSpec:
         )
     if isinstance(net, PainterNet):
         return ModelSpec(task="colorize", arch="painter", config=asdict(net.config), multiple_of=32, **common)
+    if isinstance(net, Pix2PixNet):
+        return ModelSpec(task="colorize", arch="pix2pix", config=asdict(net.config), multiple_of=256, **common)
+    if isinstance(net, ZhangNet):
+        config = asdict(net.config)
+        return ModelSpec(task="colorize", arch="zhang", config=config, multiple_of=net.multiple_of, **common)
     raise ValueError(f"no export is known for {type(net).__name__}")
 
 

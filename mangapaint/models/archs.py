@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ARCHS: dict[str, tuple[str, str, str]] = {
     "painter": ("mangapaint.models.painter_net", "PainterConfig", "PainterNet"),
+    "pix2pix": ("mangapaint.models.pix2pix_net", "Pix2PixConfig", "Pix2PixNet"),
+    "zhang": ("mangapaint.models.zhang_net", "ZhangConfig", "ZhangNet"),
     "upscaler": ("mangapaint.models.upscaler_net", "UpscalerConfig", "UpscalerNet"),
 }
 """Arch -> module, params dataclass, net."""

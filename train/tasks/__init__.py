@@ -30,4 +30,8 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.features import FeatureTask
 
         return FeatureTask(recipe, corpus)
+    if recipe.task == "zhang":
+        from train.tasks.zhang import ZhangTask
+
+        return ZhangTask(recipe, corpus)
     raise ValueError(f"{recipe.name}: unknown task {recipe.task}")
