@@ -7,7 +7,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mangapaint.models.unet import batch_norm
+from mangapaint.models.unet import BatchNorm
 
 Kind = Literal["vanilla", "hinge"]
 
@@ -37,7 +37,7 @@ class PatchGAN(nn.Module):
             normed = norm == "batch" and level > 0
             layers.append(nn.Conv2d(before, after, 4, stride, 1, bias=not normed))
             if normed:
-                layers.append(batch_norm(after))
+                layers.append(BatchNorm(after))
             layers.append(nn.LeakyReLU(0.2))
             before = after
         layers.append(nn.Conv2d(before, 1, 4, 1, 1))

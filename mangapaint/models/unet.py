@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -9,12 +11,16 @@ DROPPED = 3
 """Deepest decoder levels with dropout .5 while training; it is the only noise of pix2pix."""
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
+class BatchNorm(nn.BatchNorm2d):
     """BatchNorm without its count of batches: an int64 that weights files in bf16 cannot hold and nobody reads."""
-    layer = nn.BatchNorm2d(channels, momentum=0.05)
-    layer.num_batches_tracked = None
-    nn.init.normal_(layer.weight, 1.0, 0.02)
-    return layer
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, momentum=0.05)
+        self.num_batches_tracked = None
+        nn.init.normal_(self.weight, 1.0, 0.02)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        nn.Module._load_from_state_dict(self, *args)  # torch's own would add the count that older files lack
 
 
 class UNet(nn.Module):
@@ -60,7 +66,7 @@ class UNet(nn.Module):
             encoder: list[nn.Module] = [nn.LeakyReLU(0.2)] if level else []
             encoder.append(nn.Conv2d(outer, width, 4, 2, 1, bias=not normed))
             if normed:
-                encoder.append(batch_norm(width))
+                encoder.append(BatchNorm(width))
             self.down.append(nn.Sequential(*encoder))
         for level in reversed(range(levels)):
             inner = widths[level] * (1 if level == levels - 1 else 2)
@@ -68,7 +74,7 @@ class UNet(nn.Module):
             normed = norm == "batch" and level > 0
             decoder: list[nn.Module] = [nn.ReLU(), nn.ConvTranspose2d(inner, outer, 4, 2, 1, bias=not normed)]
             if normed:
-                decoder.append(batch_norm(outer))
+                decoder.append(BatchNorm(outer))
             if levels - 1 - DROPPED <= level < levels - 1 and level > 0:
                 decoder.append(nn.Dropout(dropout))
             self.up.append(nn.Sequential(*decoder))
