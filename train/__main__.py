@@ -88,19 +88,36 @@ def fit_panels(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="painter, upscaler, or a .safetensors file.")],
-    source: Annotated[Path, typer.Argument(help="Folder or zip of coloured pictures never trained on.", exists=True)],
+    model: Annotated[str, typer.Argument(help="Name of a model, a .safetensors file, or 'all' registered ones.")],
+    source: Annotated[
+        Path, typer.Argument(help="Folder (or folder of folders) or zip of pictures never trained on.", exists=True)
+    ],
+    inputs: Annotated[list[str] | None, typer.Option("--input", help="gray, toned, ink, sketch; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(help="Pictures of each folder; 0 takes all.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the drawings and of the bootstrap.")] = 0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="JSON with every figure of every set.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Print a table of figures beside the gray page (colour) or bicubic enlargement (upscaler)."""
-    from mangapaint.models import store
+    from mangapaint import atomic
     from mangapaint.settings import EngineSettings
     from train import evaluate as evaluation
-    from train import metrics
+    from train import metrics, report
 
     engine = EngineSettings(device=device)
-    score = evaluation.colour if store.resolve(model)[1].task == "colorize" else evaluation.sharpness
-    print(metrics.table(score(source, model, engine)))
+    every = model == "all"
+    if every or evaluation.is_for(model, "colorize"):
+        models = evaluation.registered("colorize") if every else (model,)
+        plan = evaluation.Plan(models, tuple(inputs or evaluation.INPUTS), limit, seed)
+        lines = evaluation.colour(source, plan, engine, lambda line: print(line, file=sys.stderr, flush=True))
+        if output is not None:
+            atomic.write(output, report.written(lines, source.name, seed).encode())
+        print(report.text(lines, source.name, seed))
+    sharp = source / "sr" / "truth" if every else source
+    for name in evaluation.registered("upscale") if every else (model,):
+        if sharp.exists() and evaluation.is_for(name, "upscale"):
+            rows = evaluation.sharpness(sharp, name, engine)
+            print(f"\n{metrics.table(rows, 'input | system')}\n\n{metrics.legend(['psnr_y', 'ssim_y'])}")
 
 
 @app.command()

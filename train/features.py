@@ -1,7 +1,7 @@
 """Our own feature net and the kernel distance on it: how far made pictures are from true ones, as sets.
 
-The net is small and learns from our corpus alone (recipe `features`): which way is up, whether colours changed places,
-which set a picture is from. Distances on it compare systems of this project with one another; they are no FID or KID
+The net is small and learns from our corpus alone (recipe `features`): whether colours are a picture's own, whether they lie
+where they belong, which set it is from. Distances on it compare systems of this project with one another; they are no FID or KID
 of the literature, which are on Inception features.
 """
 
@@ -112,11 +112,26 @@ def kernel(a: Matrix, b: Matrix) -> Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """Squared maximum mean discrepancy, and its 95 % interval by bootstrap over pictures."""
+    """Squared maximum mean discrepancy, and its values in the draws of a bootstrap over pictures."""
 
     value: float
-    low: float
-    high: float
+    draws: tuple[float, ...]
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return float(np.quantile(self.draws, 0.025))
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return float(np.quantile(self.draws, 0.975))
+
+
+def joined(distances: Sequence[Distance]) -> Distance:
+    """The mean of distances on several sets of pictures, whose draws are independent."""
+    draws = np.mean([one.draws for one in distances], 0)
+    return Distance(float(np.mean([one.value for one in distances])), tuple(float(one) for one in draws))
 
 
 def distance(ours: Sequence[NDArray[np.float32]], true: Sequence[NDArray[np.float32]], seed: int = 0) -> Distance:
@@ -149,9 +164,8 @@ def distance(ours: Sequence[NDArray[np.float32]], true: Sequence[NDArray[np.floa
         return float(weight @ terms @ weight / pairs) if pairs else 0.0
 
     rng = np.random.default_rng(seed)
-    drawn = [mean(weight) for weight in rng.multinomial(count, np.full(count, 1 / count), DRAWS).astype(np.float64)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Distance(mean(np.ones(count)), float(low), float(high))
+    draws = rng.multinomial(count, np.full(count, 1 / count), DRAWS).astype(np.float64)
+    return Distance(mean(np.ones(count)), tuple(mean(weight) for weight in draws))
 
 
 def versions(picture: Picture) -> Iterator[tuple[str, Picture]]:

@@ -1,7 +1,8 @@
 """The feature net's training: three questions about a square whose answers cost no labels.
 
-Which way it was turned (Gidaris et al. 2018), whether its colours are its own (channels exchanged, hue turned, gone),
-and which set of the corpus it is from. The heads are thrown away.
+Whether its colours are its own (channels exchanged, hue turned, paled, sepia), whether they lie where they belong
+(blurred, shifted, in blotches: what goes wrong when a machine colours), and which set of the corpus it is from. The
+answering layer is thrown away.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
 from train.tasks.common import autocast
 
+PLACES = ("own", "colour blurred", "colour shifted", "blotches", "all blurred")
 COLOURS = ("own", "red and blue exchanged", "channels rotated", "hue turned", "half the chroma", "sepia")
 
 
@@ -31,7 +33,7 @@ COLOURS = ("own", "red and blue exchanged", "channels rotated", "hue turned", "h
 class FeatureOptions:
     """Weights of the three questions."""
 
-    turned: float = 0.5
+    misplaced: float = 1.0
     recoloured: float = 1.0
     whose: float = 0.5
 
@@ -48,18 +50,18 @@ class FeatureTask:
         self.sets = {name: number for number, name in enumerate(sorted(recipe.sets))}
 
     def nets(self) -> dict[str, nn.Module]:
-        return {"features": FeatureNet(self.config, 4 + len(COLOURS) + len(self.sets))}
+        return {"features": FeatureNet(self.config, len(PLACES) + len(COLOURS) + len(self.sets))}
 
     def batch(self, rng: np.random.Generator, size: int, done: float) -> Batch:
         squares = np.empty((size, SIDE, SIDE, 3), np.uint8)
-        turned, colour, whose = (np.empty(size, np.int64) for _ in range(3))
+        placed, colour, whose = (np.empty(size, np.int64) for _ in range(3))
         for i in range(size):
             item, picture = self.corpus.draw(rng)
-            turned[i], colour[i], whose[i] = rng.integers(4), rng.integers(len(COLOURS)), self.sets[item.set]
-            squares[i] = np.rot90(recoloured(square(picture, rng), int(colour[i]), rng), int(turned[i]))
+            placed[i], colour[i], whose[i] = rng.integers(len(PLACES)), rng.integers(len(COLOURS)), self.sets[item.set]
+            squares[i] = recoloured(misplaced(square(picture, rng), int(placed[i]), rng), int(colour[i]), rng)
         return {
             "squares": torch.from_numpy(squares),
-            "turned": torch.from_numpy(turned),
+            "placed": torch.from_numpy(placed),
             "colour": torch.from_numpy(colour),
             "whose": torch.from_numpy(whose),
         }
@@ -68,11 +70,11 @@ class FeatureTask:
         picture = batch["squares"].permute(0, 3, 1, 2).float() / 255
         with autocast(picture.device):
             answers = answered(nets["features"], picture)
-        turned, colour, whose = answers[:, :4], answers[:, 4 : 4 + len(COLOURS)], answers[:, 4 + len(COLOURS) :]
+        first, second = len(PLACES), len(PLACES) + len(COLOURS)
         asked = {
-            "turned": (self.options.turned, turned, batch["turned"]),
-            "colour": (self.options.recoloured, colour, batch["colour"]),
-            "whose": (self.options.whose, whose, batch["whose"]),
+            "placed": (self.options.misplaced, answers[:, :first], batch["placed"]),
+            "colour": (self.options.recoloured, answers[:, first:second], batch["colour"]),
+            "whose": (self.options.whose, answers[:, second:], batch["whose"]),
         }
         loss = torch.stack([weight * F.cross_entropy(said, true) for weight, said, true in asked.values()]).sum()
         right = {
@@ -85,7 +87,7 @@ class FeatureTask:
         batch = self.batch(np.random.default_rng(3), 48, 1.0)
         with torch.inference_mode(), autocast(device):
             answers = answered(net, batch["squares"].to(device).permute(0, 3, 1, 2).float() / 255)
-        right = (answers[:, 4 : 4 + len(COLOURS)].argmax(1).cpu() == batch["colour"]).numpy()
+        right = (answers[:, len(PLACES) : len(PLACES) + len(COLOURS)].argmax(1).cpu() == batch["colour"]).numpy()
         edged = [
             cv2.copyMakeBorder(one, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(0, 200, 0) if ok else (220, 0, 0))
             for one, ok in zip(batch["squares"].numpy(), right, strict=True)
@@ -94,7 +96,7 @@ class FeatureTask:
 
 
 def answered(net: nn.Module, picture: Tensor) -> Tensor:
-    """(N, 4 + colours + sets) float32 logits."""
+    """(N, places + colours + sets) float32 logits."""
     answers: Tensor = cast(nn.Linear, cast(FeatureNet, net).answers)(net(picture))
     return answers.float()
 
@@ -106,6 +108,33 @@ def square(picture: Picture, rng: np.random.Generator) -> Picture:
     y, x = (int(rng.integers(0, size - side + 1)) for size in picture.shape[:2])
     cut = cv2.resize(picture[y : y + side, x : x + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(cut[:, ::-1] if rng.random() < 0.5 else cut, np.uint8)
+
+
+def misplaced(picture: Picture, kind: int, rng: np.random.Generator) -> Picture:
+    """One of PLACES by its number."""
+    if kind == 0:
+        return picture
+    if kind == 4:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(1.2, 3)), np.uint8)
+    lab = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2LAB)
+    colour = lab[..., 1:]
+    if kind == 1:
+        colour = cv2.GaussianBlur(np.ascontiguousarray(colour), (0, 0), rng.uniform(3, 8))
+    elif kind == 2:
+        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(3, 10)
+        move = np.array([[1, 0, far * np.cos(angle)], [0, 1, far * np.sin(angle)]])
+        colour = cv2.warpAffine(np.ascontiguousarray(colour), move, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT)
+    else:
+        mask = np.zeros((SIDE, SIDE), np.float32)
+        for _ in range(int(rng.integers(1, 5))):
+            axes = (int(rng.integers(4, 16)), int(rng.integers(4, 16)))
+            centre = (int(rng.integers(0, SIDE)), int(rng.integers(0, SIDE)))
+            cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+        mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.7, 3))[..., None]
+        other = rng.uniform(-35, 35, 2) * rng.uniform(0.5, 1.5)
+        colour = np.clip(colour + mask * other, 0, 255)
+    whole = np.dstack([lab[..., 0], colour.astype(np.uint8)])
+    return np.asarray(cv2.cvtColor(whole, cv2.COLOR_LAB2RGB), np.uint8)
 
 
 def recoloured(picture: Picture, kind: int, rng: np.random.Generator) -> Picture:
