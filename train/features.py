@@ -1,8 +1,8 @@
 """Our own feature net and the kernel distance on it: how far made pictures are from true ones, as sets.
 
-The net is small and learns from our corpus alone (recipe `features`): whether colours are a picture's own, whether they lie
-where they belong, which set it is from. Distances on it compare systems of this project with one another; they are no FID or KID
-of the literature, which are on Inception features.
+The net is small and learns from our corpus alone (recipe `features`): whether colours are a picture's own, whether they
+lie where they belong, which set it is from. Distances on it compare systems of this project with one another; they are
+no FID or KID of the literature, which are on Inception features.
 """
 
 from __future__ import annotations

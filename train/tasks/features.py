@@ -130,10 +130,10 @@ def misplaced(picture: Picture, kind: int, rng: np.random.Generator) -> Picture:
             axes = (int(rng.integers(4, 16)), int(rng.integers(4, 16)))
             centre = (int(rng.integers(0, SIDE)), int(rng.integers(0, SIDE)))
             cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
-        mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.7, 3))[..., None]
+        soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.7, 3))[..., None]
         other = rng.uniform(-35, 35, 2) * rng.uniform(0.5, 1.5)
-        colour = np.clip(colour + mask * other, 0, 255)
-    whole = np.dstack([lab[..., 0], colour.astype(np.uint8)])
+        colour = np.clip(colour + soft * other, 0, 255)
+    whole = np.dstack([lab[..., 0], np.asarray(colour, np.uint8)])
     return np.asarray(cv2.cvtColor(whole, cv2.COLOR_LAB2RGB), np.uint8)
 
 
