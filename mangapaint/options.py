@@ -138,6 +138,7 @@ OPTIONS: dict[str, Option] = {
     "model": Option("paint", "model", _text),
     "mode": Option("paint", "mode", _choice("auto", "ink", "gray")),
     "reference": Option("paint", "references", _files),
+    "hints": Option("paint", "hints", _file),
     "vividness": Option("paint", "vividness", _number(0, 4)),
     "seed": Option("paint", "seed", _whole(0)),
     "format": Option("output", "format", _choice("keep", "png", "jpeg", "webp", "avif")),

@@ -53,6 +53,8 @@ class PaintSettings:
     """ink: manga, the drawing is multiplied over the paint; gray: the luminance is true and is kept."""
     references: tuple[Path, ...] = ()
     """Coloured pictures whose palette the chapter follows."""
+    hints: Path | None = None
+    """A picture with an artist's colours for a single page, or a folder of such pictures, named like the pages."""
     vividness: float = 1.0
     """Gain on the chroma of the paint; 1 is the model's own."""
     seed: int = 0

@@ -58,7 +58,7 @@ class TintPainter:
     def prepare(self, pages: Sequence[PageSource]) -> None:
         self.prepared.append([page.verdict() for page in pages[:2]])
 
-    def paint(self, pages: list[PageImage]) -> list[Tinted]:
+    def paint(self, pages: list[PageImage], numbers: Sequence[int]) -> list[Tinted]:
         self.before(pages, sum(self.batches))
         self.batches.append(len(pages))
         return [Tinted(tinted(page.pixels, self.scale)) for page in pages]

@@ -2,69 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
-import torch
 from factories import cbz, chapter, page
-from standin import Notes
+from small_nets import PAINTER_SPEC, paint, settings_of, weights
 
 from mangapaint import pixels
 from mangapaint.archives import open_reader
 from mangapaint.errors import UsageError
-from mangapaint.models import archs
-from mangapaint.models.painter_net import PainterConfig
-from mangapaint.models.spec import ModelSpec
-from mangapaint.models.upscaler_net import UpscalerConfig
 from mangapaint.page import Action
-from mangapaint.pipeline.contracts import ChapterResult, ChapterState
+from mangapaint.pipeline.contracts import ChapterState
 from mangapaint.pipeline.loading import ColorizerLoader
-from mangapaint.pipeline.run import run
-from mangapaint.settings import EngineSettings, Limits, PaintSettings, RunSettings, Settings, UpscaleSettings
-from mangapaint.signals import Stop
-
-PAINTER = PainterConfig(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1), embedding=16, heads=2, bank=3)
-UPSCALER = UpscalerConfig(channels=8, pairs=1)
-
-
-def weights(path: Path, spec: ModelSpec, seed: int) -> Path:
-    torch.manual_seed(seed)
-    net = archs.build(spec.arch, spec.config)
-    tensors = {key: torch.nan_to_num(value).contiguous() for key, value in net.state_dict().items()}
-    safetensors.torch.save_file(tensors, path, metadata=spec.metadata())
-    return path
+from mangapaint.settings import Limits, Settings
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    painter = ModelSpec("painter", "colorize", "painter", "p.safetensors", asdict(PAINTER), multiple_of=32)
-    upscaler = ModelSpec(
-        "up",
-        "upscale",
-        "upscaler",
-        "u.safetensors",
-        asdict(UPSCALER),
-        scale=4,
-        receptive_field=UPSCALER.receptive_field,
-    )
-    return Settings(
-        paint=PaintSettings(model=str(weights(tmp_path / "p.safetensors", painter, 0))),
-        upscale=UpscaleSettings(2, str(weights(tmp_path / "u.safetensors", upscaler, 0))),
-        engine=EngineSettings(device="cpu", precision="fp32", offline=True),
-        run=RunSettings(output=tmp_path / "out"),
-    )
-
-
-def paint(source: Path, settings: Settings) -> tuple[ChapterResult, ColorizerLoader, Notes]:
-    notes = Notes()
-    loader = ColorizerLoader(settings, notes.message)
-    [result] = run([source], settings, loader, notes, Stop())
-    if result.error is not None:
-        raise result.error
-    return result, loader, notes
+    return settings_of(tmp_path, scale=2)
 
 
 def test_a_chapter_is_painted_and_enlarged_by_nets(tmp_path: Path, settings: Settings) -> None:
@@ -102,8 +59,7 @@ def test_other_weights_and_other_references_are_other_work(tmp_path: Path, setti
     with_reference = ColorizerLoader(followed, print).identity
     reference.write_bytes(page(colour=True, seed=4))
     with_another = ColorizerLoader(followed, print).identity
-    painter = ModelSpec("painter", "colorize", "painter", "p.safetensors", asdict(PAINTER))
-    weights(tmp_path / "p.safetensors", painter, 1)
+    weights(tmp_path, PAINTER_SPEC, seed=1)
     retrained = ColorizerLoader(settings, print).identity
     assert len({plain, with_reference, with_another, retrained}) == 4
     assert ColorizerLoader(settings, print).identity == retrained

@@ -26,6 +26,7 @@ def color(
     model: flags.Model = None,
     mode: flags.Mode = None,
     reference: flags.Reference = None,
+    hints: flags.Hints = None,
     vividness: flags.Vividness = None,
     seed: flags.Seed = None,
     upscale: flags.Upscale = None,

@@ -53,6 +53,16 @@ Reference = Annotated[
     list[Path] | None,
     _option("--reference", metavar="IMG", panel=PAINT, help="Coloured picture to follow; may be given several times."),
 ]
+Hints = Annotated[
+    Path | None,
+    _option(
+        "--hints",
+        metavar="IMG|DIR",
+        panel=PAINT,
+        help="Colours drawn by an artist, on transparent or over the page: a picture for a single page, or a folder "
+        "of pictures named like the pages (or by number; for several chapters, in folders named like them).",
+    ),
+]
 Vividness = Annotated[
     str | None, _option("--vividness", metavar="X", panel=PAINT, help="Gain on the colours, 0 to 4. Default: 1.")
 ]

@@ -179,7 +179,8 @@ class _Chapter:
         images = [page.image for page in batch]
         error: MangapaintError | None = None
         try:
-            results = painter.paint(images) if paints else painter.upscale(images)
+            numbers = [page.index for page in batch]
+            results = painter.paint(images, numbers) if paints else painter.upscale(images)
         except (PageError, OutOfMemoryError) as failed:
             error = failed.with_traceback(None)
             error.__cause__ = error.__context__ = None

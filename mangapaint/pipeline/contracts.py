@@ -26,6 +26,10 @@ class PageSource(Protocol):
     def name(self) -> str:
         """Name in the source."""
 
+    @property
+    def chapter(self) -> str:
+        """The chapter's title: its name without suffix."""
+
     def verdict(self) -> Verdict | None:
         """What the page is; None when it cannot be read. Remembered."""
 
@@ -66,8 +70,12 @@ class Painter(Protocol):
     def prepare(self, pages: Sequence[PageSource]) -> None:
         """Decide the chapter's palette; called once per chapter, before its first `paint`."""
 
-    def paint(self, pages: list[PageImage]) -> Sequence[PaintedPage]:
+    def paint(self, pages: list[PageImage], numbers: Sequence[int]) -> Sequence[PaintedPage]:
         """Colour and upscale pages of one size.
+
+        Args:
+            pages: decoded.
+            numbers: of the pages in the chapter, 0-based.
 
         Raises:
             OutOfMemoryError: not even the smallest step fits; pages are then tried one by one.

@@ -198,6 +198,10 @@ class Glance:
     def name(self) -> str:
         return self.source.reader.names[self.index]
 
+    @property
+    def chapter(self) -> str:
+        return self.source.reader.title
+
     def verdict(self) -> Verdict | None:
         if not self._judged:
             self._judged = True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mangapaint.errors import UsageError, printable
 from mangapaint.page import PageImage
 from mangapaint.pipeline.contracts import PageSource, PaintedPage, Painter
-from mangapaint.settings import Settings
+from mangapaint.settings import PaintSettings, Settings
 
 if TYPE_CHECKING:
     from mangapaint.engine.runner import Engine
@@ -49,6 +49,8 @@ class ColorizerLoader:
             if settings.paint is not None:
                 named = [("the reference", path) for path in settings.paint.references]
                 parts += [f"{what}: {_file_sum(what, path)}" for what, path in named]
+                for path in _hints(settings.paint):  # its name says where it goes
+                    parts.append(f"hints {path.parent.name}/{path.name}: {_file_sum('the hints', path)}")
             self._identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return self._identity
 
@@ -60,7 +62,7 @@ class ColorizerLoader:
 
             engine = Engine(self._settings.engine)
             self._tell(f"using {engine.device.name} ({engine.device.kind}, {engine.device.precision})")
-            self._painter = _ColorizerAsPainter(engine, Colorizer(engine, self._settings))
+            self._painter = _ColorizerAsPainter(engine, Colorizer(engine, self._settings, self._tell))
         return self._painter
 
 
@@ -86,11 +88,17 @@ class _ColorizerAsPainter:
         self._engine.forget()  # another chapter, another try: memory may be free by now
         self._colorizer.prepare(pages)
 
-    def paint(self, pages: list[PageImage]) -> Sequence[PaintedPage]:
-        return self._colorizer.paint(pages)
+    def paint(self, pages: list[PageImage], numbers: Sequence[int]) -> Sequence[PaintedPage]:
+        return self._colorizer.paint(pages, numbers)
 
     def upscale(self, pages: list[PageImage]) -> Sequence[PaintedPage]:
         return self._colorizer.upscale(pages)
+
+
+def _hints(paint: PaintSettings) -> list[Path]:
+    from mangapaint.paint.hintfiles import files_of
+
+    return files_of(paint.hints) if paint.hints is not None else []
 
 
 def _models(settings: Settings) -> list[str]:
