@@ -5,50 +5,51 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mangapaint import atomic
+from mangapaint.models.archs import ARCHS
 from mangapaint.models.painter_net import PainterNet
-from mangapaint.models.pix2pix_net import Pix2PixNet
 from mangapaint.models.spec import ModelSpec
-from mangapaint.models.upscaler_net import UpscalerNet
-from mangapaint.models.zhang_net import ZhangNet
 from train import bank, checkpoint
 from train.loop import Task
 from train.recipe import Recipe
 
+ONLY_TRAINED = ("answers.",)
+"""Starts of the names of tensors that serve training alone."""
 BANK_SETS = {"faces256": 1.0, "illustrations": 3.0, "peppercarrot_pages": 10.0}
 
 
 def spec_of(net: nn.Module, recipe: Recipe) -> ModelSpec:
-    """What the weights file says of itself."""
-    common: dict[str, Any] = {
-        "name": recipe.name,
-        "filename": f"{recipe.name}.safetensors",
-        "licence": recipe.licence,
-        "data": recipe.data,
-    }
-    if isinstance(net, UpscalerNet):
-        config = net.config
-        return ModelSpec(
-            task="upscale",
-            arch="upscaler",
-            config=asdict(config),
-            scale=max(config.scales),
-            receptive_field=config.receptive_field,
-            **common,
-        )
-    if isinstance(net, PainterNet):
-        return ModelSpec(task="colorize", arch="painter", config=asdict(net.config), multiple_of=32, **common)
-    if isinstance(net, Pix2PixNet):
-        return ModelSpec(task="colorize", arch="pix2pix", config=asdict(net.config), multiple_of=256, **common)
-    if isinstance(net, ZhangNet):
-        config = asdict(net.config)
-        return ModelSpec(task="colorize", arch="zhang", config=config, multiple_of=net.multiple_of, **common)
-    raise ValueError(f"no export is known for {type(net).__name__}")
+    """What the weights file says of itself; a net that stands in `archs.ARCHS` and has a `config` needs nothing here.
+
+    `multiple_of` is the net's, `receptive_field` and the largest of `scales` its config's, where there are any.
+
+    Raises:
+        ValueError: no arch is known for the net.
+    """
+    kind, config = type(net).__name__, net.config
+    arch = next((name for name, (_, _, class_name) in ARCHS.items() if class_name == kind), None)
+    if arch is None and kind != "FeatureNet":
+        raise ValueError(f"no export is known for {kind}: it has no row in mangapaint/models/archs.py")
+    scales = getattr(config, "scales", None)
+    task: Any = "features" if arch is None else "upscale" if scales else "colorize"
+    return ModelSpec(
+        name=recipe.name,
+        task=task,
+        arch=arch or "features",
+        filename=f"{recipe.name}.safetensors",
+        config=asdict(cast(Any, config)),
+        scale=max(scales) if scales else 1,
+        multiple_of=int(cast(int, getattr(net, "multiple_of", 1))),
+        receptive_field=getattr(config, "receptive_field", None),
+        licence=recipe.licence,
+        data=recipe.data,
+    )
 
 
 def trained(task: Task, folder: Path) -> nn.Module:
@@ -87,14 +88,18 @@ def export(
     if isinstance(net, PainterNet):
         sets, seed = dict(bank_sets), recipe.schedule.seed
         net.bank = bank.ranked(net, bank.palettes(corpus, sets, net.config.bank, seed), corpus, sets, seed)
-    tensors: dict[str, Tensor] = {
-        key: value.detach().to(torch.bfloat16).contiguous() for key, value in sorted(net.state_dict().items())
-    }
     spec = spec_of(net, recipe)
-    target.mkdir(parents=True, exist_ok=True)
-    part = target / f"{spec.filename}.part"
-    save_file(tensors, part, metadata=spec.metadata())
     path = target / spec.filename
-    part.chmod(0o644)
-    part.replace(path)
+    with atomic.writing(path) as part:
+        save_file(tensors_of(net), part, metadata=spec.metadata())
+    path.chmod(0o644)
     return path
+
+
+def tensors_of(net: nn.Module) -> dict[str, Tensor]:
+    """What a weights file holds: fractions in bf16, whole numbers (of BatchNorm) as they are, in name order."""
+    state = {key: value.detach() for key, value in sorted(net.state_dict().items()) if not key.startswith(ONLY_TRAINED)}
+    return {
+        key: (value.to(torch.bfloat16) if value.is_floating_point() else value).contiguous()
+        for key, value in state.items()
+    }
