@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from mangapaint.errors import ExitCode, MangapaintError, printable
+from train.prepare import cli as prepare_cli
 from train.scrape import cli as scrape_cli
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -29,19 +31,7 @@ SetOption = Annotated[
 RecipeArgument = Annotated[str, typer.Argument(help="Name in train/recipes, or a .toml file.")]
 
 app.command(name="scrape")(scrape_cli.scrape)
-
-
-@app.command()
-def prepare(
-    sources: Annotated[list[Path], typer.Argument(help="Zips or folders of pictures.", exists=True)],
-    corpus: CorpusOption = CORPUS,
-    keep_gray: Annotated[list[str] | None, typer.Option(help="Sets whose gray pictures are wanted.")] = None,
-) -> None:
-    """Decode pictures into one flat file with a manifest."""
-    from train import corpus as corpora
-
-    items = corpora.prepare(sources, corpus, keep_gray=keep_gray or ["manga_bw", "line_drawings_bw"])
-    print(f"{corpus}: {len(items)} pictures")
+app.command(name="prepare")(prepare_cli.prepare)
 
 
 @app.command()
@@ -128,16 +118,26 @@ def export(
     target: Annotated[Path, typer.Option("-o", "--output", help="Where the weights file goes.")] = Path("weights"),
     profile: ProfileOption = None,
     settings: SetOption = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="JSON of 'evaluate -o' for the card; RUN/evaluation.json if there is one.")
+    ] = None,
 ) -> None:
-    """Write the EMA of a run as bf16 safetensors, and note sizes and checksums for the program."""
+    """Write the EMA of a run as bf16 safetensors and its model card; note sizes and checksums for the program."""
     from mangapaint.models import pin, store
+    from train import cards, tasks
     from train import export as exporting
-    from train import tasks
     from train.recipe import load
 
     loaded = load(recipe, profile, settings or ())
-    path = exporting.export(loaded, tasks.build(loaded, corpus), folder or RUNS / loaded.name, corpus, target)
+    where, task = folder or RUNS / loaded.name, tasks.build(loaded, corpus)
+    path = exporting.export(loaded, task, where, corpus, target)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+    over = [word for setting in settings or () for word in ("--set", setting)]
+    command = shlex.join([recipe, *(["--profile", profile] if profile else []), *over])
+    if figures is None and (where / "evaluation.json").is_file():
+        figures = where / "evaluation.json"
+    net = exporting.trained(task, where)
+    print(cards.write(cards.Made(loaded, command, where, corpus, net, path, figures)))
     if target.resolve() == store.shipped_folder().resolve():
         pin.main()
 

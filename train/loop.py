@@ -94,6 +94,8 @@ class Training:
             for name, net in self.nets.items()
         }
         self.steps, self.seconds = 0, 0.0
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
+        self.device_name = f"{ranks.count} x {name}" if ranks.count > 1 else name
 
     def begin(self, state: dict[str, Any] | None, start_from: Path | None) -> None:
         """Go on from a checkpoint, else from exported weights, else from nothing; then all processes are alike.
@@ -138,6 +140,7 @@ class Training:
             "step": self.steps,
             "seconds": seconds,
             "recipe": self.recipe.name,
+            "device": self.device_name,
         }
 
     def step(self, batch: Batch, done: float) -> tuple[float, list[tuple[str, float]]]:
@@ -188,7 +191,7 @@ def run(
         ranks: the processes that train together; None is one alone. The first writes.
 
     Returns:
-        The checkpoint: {"ema", "nets", "optimizers", "step", "seconds", "recipe"}.
+        The checkpoint: {"ema", "nets", "optimizers", "step", "seconds", "recipe", "device"}.
 
     Raises:
         ValueError: the checkpoint is damaged or of other nets, or the schedule does not fit the task.
