@@ -96,6 +96,18 @@ def test_a_whole_reference_is_blurred_without_taking_colour_from_what_is_blank()
     assert cue[0, :, 128, 400].tolist() == [1, 1, 1]
 
 
+def test_screentone_is_not_taken_for_lines() -> None:
+    net, seen = net_of(False), []
+    net.unet.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    page = page_of()
+    page[:, :, 60:200:2, 300:460:2] = 0.3
+    with torch.inference_mode():
+        net.paints(page, torch.zeros(1, 4, 256, 512), GUIDE)
+    dotted, circle = seen[0][0, 0, 70:190, 310:450], seen[0][0, 0, 60:200, 60:200]
+    assert float((dotted < 0).float().mean()) == 0
+    assert 0.02 < float((circle < 0).float().mean()) < 0.3
+
+
 def test_lines_vanish_from_the_paint_and_areas_stay() -> None:
     rgb = torch.full((1, 3, 64, 64), 0.75)
     rgb[:, :, :, 20:23] = 0.1

@@ -17,6 +17,8 @@ BLOCK = 7
 """Side of the window of the adaptive threshold, px."""
 DARKER = 4 / 255
 """A sketch is black where the picture is darker than its surroundings by more than this."""
+DESCREEN = 0.9
+"""Blur of a page before its sketch is taken, px: dots of screentone go, lines stay."""
 INK = 7
 """Lines up to this wide, px, are painted over before the page's own lie over the paint."""
 DENSE = 0.5
@@ -58,8 +60,9 @@ class Pix2PixNet(nn.Module):
 
     def paints(self, page: Tensor, hints: Tensor, guide: Guide) -> Tensor:
         """See `PaintingNet`; palette, regions and seed of the guide do not matter to this net."""
-        rgb = (self(sketch_of(page.float()), cue_of(hints.float()) if self.config.cue else None) + 1) / 2
-        paint = F.avg_pool2d(without_lines(rgb), 2)
+        sketch = sketch_of(gaussian(page.float(), DESCREEN, 3))
+        rgb = self(sketch, cue_of(hints.float()) if self.config.cue else None)
+        paint = F.avg_pool2d(without_lines((rgb + 1) / 2), 2)
         return torch.cat([paint, rgb_to_lab(paint)[:, 1:] / 110], 1)
 
 
