@@ -176,6 +176,9 @@ class PainterNet(nn.Module):
             self.likeness = nn.Parameter(torch.tensor(10.0))
             self.strange = nn.Parameter(torch.tensor(6.0))
             self.trust = nn.Parameter(torch.tensor(0.3))
+            self.guess = nn.Sequential(
+                nn.SiLU(), nn.Conv2d(c[0], 2 * width, 3, padding=1), nn.SiLU(), nn.Conv2d(2 * width, PALETTE, 1)
+            )
             self.register_buffer("prior", torch.zeros(1, PALETTE))
 
     def modulated(self, level: int, x: Tensor, embedding: Tensor) -> Tensor:
@@ -289,12 +292,9 @@ class PainterNet(nn.Module):
         return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory)[0], seen.descriptors
 
     def expected(self, page: Tensor, hints: Tensor) -> Tensor:
-        """Colours that the drawing itself suggests, by the palette of the corpus: (N, 216, h / 4, w / 4) shares of cells."""
+        """Log shares of all cells by what is drawn alone, no palette being known: (N, 216, h / 4, w / 4) float32."""
         prior = cast(Tensor, self.prior).expand(len(page), -1)
-        _, votes, cells = self.choose(self.look(page, hints, prior), prior)
-        n, _, height, width = votes.shape
-        shares = votes.new_zeros(n, PALETTE, height, width)
-        return shares.scatter_add_(1, cells[:, :, None, None].expand_as(votes), torch.softmax(votes, 1))
+        return F.log_softmax(self.guess(self.look(page, hints, prior).features).float(), 1)
 
 
 def voted_together(ballots: Tensor, regions: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class PainterOptions:
     """Share of the batches whose memories hold three other samples too."""
     titled: tuple[str, ...] = ("peppercarrot_pages", "asp_ccby_colour", "bookdash", "nylnook_frogs")
     """Sets whose pictures of one title share characters; elsewhere each picture is a title of its own."""
-    open: float = 0.2
+    open: float = 0.3
     """Share of the pairs whose palette is the corpus' mean: colours must come from what is drawn."""
     gray: float = 0.15
     toned: float = 0.45
@@ -176,7 +176,8 @@ class PainterTask:
         picture = self.recoloured(picture, rng)
         with torch.no_grad():
             page, is_gray = manga_like(picture, self.options.manga, rng)
-            palette = self.palettes(picture, together, rng)
+            opened = rng.random(pairs) < self.options.open
+            palette = self.palettes(picture, together, opened, rng)
             ink = ink_ratio(luminance(picture))
         remembered = (rng.random(2 * pairs) < self.options.remembered) & np.repeat(together, 2)
         return {
@@ -189,10 +190,13 @@ class PainterTask:
             "paper": torch.from_numpy(paper)[:, None],
             "temperature": torch.tensor(1.0 if rng.random() < 0.5 else TEMPERATURE),
             "remembered": torch.from_numpy(remembered | (rng.random(2 * pairs) < STRANGERS)),
+            "open": torch.from_numpy(np.repeat(opened, 2)),
             "crowd": torch.tensor(rng.random() < self.options.crowd),
         }
 
-    def palettes(self, picture: Tensor, together: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+    def palettes(
+        self, picture: Tensor, together: NDArray[np.bool_], opened: NDArray[np.bool_], rng: np.random.Generator
+    ) -> Tensor:
         """Own colours, those of the partner where the two belong together, some of a stranger; or the corpus' mean.
 
         Shares are never quite right, as a chapter's are not on one page.
@@ -203,8 +207,7 @@ class PainterTask:
         palette = torch.where(joint, ((own.square() + partner.square()) / 2).sqrt(), own)
         foreign = torch.from_numpy(np.repeat(rng.random(len(together)) < self.options.foreign, 2).astype(np.float32))
         palette = palette + 0.5 * foreign[:, None] * palette.roll(2, 0)
-        closed = torch.from_numpy(np.repeat(rng.random(len(together)) >= self.options.open, 2))[:, None]
-        palette = torch.where(closed, palette, self.prior)
+        palette = torch.where(torch.from_numpy(np.repeat(opened, 2))[:, None], self.prior, palette)
         jitter = np.exp(rng.normal(0, 0.3, (len(together), CELLS))).astype(np.float32)
         return palette * torch.from_numpy(jitter).repeat_interleave(2, 0)
 
@@ -245,7 +248,13 @@ class PainterTask:
                 memory = tokens._replace(given=batch["remembered"])
             output, votes, cells = net.choose(seen, batch["palette"], float(batch["temperature"]), memory=memory)
         losses = painter_losses(output, picture, batch["gray"], batch["paper"], batch["ink"])
-        losses["vote"] = vote_loss(votes, cells, cells_of(paint, 4), batch["paper"])
+        truth = cells_of(paint, 4)
+        losses["vote"] = vote_loss(votes, cells, truth, batch["paper"])
+        if self.config.descriptor and (guessed := batch["open"].nonzero().flatten()).numel():
+            with autocast(page.device):
+                guess = net.guess(seen.features[guessed]).float()
+            everything = torch.arange(CELLS, device=page.device).expand(len(guessed), -1)
+            losses["guess"] = vote_loss(guess, everything, truth[guessed], batch["paper"][guessed])
         scalars = {key: value.item() for key, value in losses.items()}
         yield Phase("painter", torch.stack(list(losses.values())).sum(), scalars)
 
