@@ -1,4 +1,4 @@
-"""Colour as classes: a*, b* on a grid of bins inside sRGB (Zhang, Isola and Efros, "Colorful Image Colorization", 2016)."""
+"""Colour as classes: a*, b* on a grid of bins inside sRGB (Zhang et al. 2016, "Colorful Image Colorization")."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ARCHS: dict[str, tuple[str, str, str]] = {
     "painter": ("mangapaint.models.painter_net", "PainterConfig", "PainterNet"),
     "pix2pix": ("mangapaint.models.pix2pix_net", "Pix2PixConfig", "Pix2PixNet"),
+    "labgan": ("mangapaint.models.labgan_net", "LabGanConfig", "LabGanNet"),
     "zhang": ("mangapaint.models.zhang_net", "ZhangConfig", "ZhangNet"),
     "upscaler": ("mangapaint.models.upscaler_net", "UpscalerConfig", "UpscalerNet"),
 }

@@ -1,4 +1,4 @@
-"""Colour as classification (Zhang, Isola and Efros, "Colorful Image Colorization", 2016): L* to a distribution over ab."""
+"""Colour as classification (Zhang et al. 2016, "Colorful Image Colorization"): L* to a distribution over ab."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ZhangNet(nn.Module):
     """(N, 1, H, W) L* in 0..100 -> (N, Q, H / 4, W / 4) float32 logits; H and W are multiples of 8.
 
     Blocks 1-3 halve, 4-7 stay at stride 8 (5 and 6 dilated), 8 doubles. Widths 64-128-256-512-512-512-512-256 where the
-    first is 64. The buffers are the quantisation: `centres` (Q, 2) of the classes in Lab units, `prior` (Q,) of the corpus.
+    first is 64. Buffers are the quantisation: `centres` (Q, 2) of the classes, Lab units; `prior` (Q,) of the corpus.
     """
 
     long_side = 512

@@ -30,6 +30,10 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.features import FeatureTask
 
         return FeatureTask(recipe, corpus)
+    if recipe.task == "labgan":
+        from train.tasks.labgan import LabGanTask
+
+        return LabGanTask(recipe, corpus)
     if recipe.task == "zhang":
         from train.tasks.zhang import ZhangTask
 

@@ -79,7 +79,7 @@ class LabPictures:
 
     @torch.no_grad()
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """light (N, 1, H, W) L* of the page in 0..100, lab (N, 3, H, W) of the picture."""
+        """Page "light" (N, 1, H, W) L* in 0..100, and the picture "lab" (N, 3, H, W)."""
         sides = self.options.sides
         side = int(rng.choice(sides))
         picture = self.colours(max(2, round(size * (sides[0] / side) ** 2)), side, rng)
