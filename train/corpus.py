@@ -1,33 +1,35 @@
 """A prepared corpus: decoded pictures in one flat file, so that training reads no codec.
 
-`prepare` writes a folder with `pixels.bin` (all pictures as uint8 sRGB rows, one after the other) and `manifest.json`
-(set, name, size, offset and licence class of each). `Corpus` maps it and cuts random crops.
+`prepare` (train.prepare) writes a folder with `pixels.bin` (all pictures as uint8 sRGB rows, one after the other) and
+`manifest.json` (a list of `Item`s: set, name, size and offset, licence, title, split and measures of each). `Corpus`
+maps it and draws pictures.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from train.prepare.titles import title_of
 
 Picture = NDArray[np.uint8]
-PICTURE_SUFFIXES = {".webp", ".png", ".jpg", ".jpeg"}
-NEAR_GRAY = 3.0
-"""Mean distance of the channels from their mean under which a picture teaches no colour, levels."""
+MANIFEST, PIXELS = "manifest.json", "pixels.bin"
+WHITE_BACKGROUND = 0.6
+"""Share of the border that is near-white from which on a background counts as white."""
+BLACKEST = 0.4
+"""Share of ink in the sketch above which pix2pix and its kin leave a picture out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture of the corpus: where its rows lie in pixels.bin and where it came from."""
+    """One picture of the corpus: where its rows lie in pixels.bin, where it came from, what was measured."""
 
     set: str
     name: str
@@ -35,68 +37,74 @@ class Item:
     width: int
     offset: int
     licence: str
+    title: str = ""
+    """The work it belongs to: story, episode, series, artist; else the picture stands alone (train.prepare.titles)."""
+    split: str = "train"
+    """train or val; a title is wholly on one side."""
+    artist: str = ""
+    source: str = ""
+    """Where it was found, as a scrape's ledger says."""
+    white_border: float = -1.0
+    """Share of near-white pixels on the borders, 0..1; negative where it was not measured."""
+    black: float = -1.0
+    """Share of ink in the picture's sketch at 256 px, 0..1; negative where it was not measured."""
+
+    @property
+    def white_background(self) -> bool:
+        return self.white_border >= WHITE_BACKGROUND
 
 
 def pictures(source: Path) -> Iterator[tuple[str, Picture]]:
-    """Name and (H, W, 3) uint8 sRGB of each readable picture of a zip or folder, in name order; alpha over white."""
-    if source.is_dir():
-        entries = [(str(p.relative_to(source)), p.read_bytes()) for p in sorted(source.rglob("*")) if p.is_file()]
-    else:
-        with zipfile.ZipFile(source) as archive:
-            entries = [(name, archive.read(name)) for name in sorted(archive.namelist())]
-    for name, data in entries:
-        if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
-            continue
+    """Name and (H, W, 3) uint8 sRGB of each readable picture of a zip, chapter or folder, in name order; over white."""
+    from mangapaint import pixels
+    from mangapaint.errors import MangapaintError, printable
+    from train.prepare.sources import LIMITS, found
+
+    for file in found(source):
+        problem = file.error
         try:
-            with Image.open(io.BytesIO(data), formats=("WEBP", "PNG", "JPEG")) as image:
-                rgba = image.convert("RGBA")
-        except OSError as error:
-            print(f"{source.name}: {name}: left out, {error}")
-            continue
-        white = Image.new("RGBA", rgba.size, "white")
-        yield name, np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
-
-
-def is_near_gray(picture: Picture) -> bool:
-    small = cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return float(np.abs(small - small.mean(2, keepdims=True)).mean()) < NEAR_GRAY
+            if not problem:
+                yield file.name, pixels.decode(file.data, LIMITS).pixels
+        except MangapaintError as error:
+            problem = error.message
+        if problem:
+            print(f"{source.name}: {printable(file.name)}: left out, {problem}")
 
 
 def prepare(sources: Sequence[Path], target: Path, *, keep_gray: Sequence[str] = ()) -> list[Item]:
-    """Decode all sources (zips or folders) into a corpus folder.
+    """Decode all sources into a corpus folder, everything on the training side (see train.prepare.build).
 
     Args:
-        sources: zips or folders; the set is named by the file's stem, the licence class by its parent folder.
+        sources: zips, chapters or folders; the set is named by the file's stem, the licence class by its parent folder.
         target: the corpus folder; an older one is replaced.
         keep_gray: sets that may hold gray pictures (they are dropped elsewhere).
 
     Returns:
-        The manifest. Exact duplicates (by content of the pixels) are dropped.
+        The manifest. Duplicates are dropped.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    items: list[Item] = []
-    seen: set[str] = set()
-    offset = 0
-    with (target / "pixels.bin.part").open("wb") as sink:
-        for source in sources:
-            dropped = 0
-            for name, picture in pictures(source):
-                digest = hashlib.md5(picture.tobytes(), usedforsecurity=False).hexdigest()
-                gray = source.stem not in keep_gray and is_near_gray(picture)
-                if digest in seen or gray or min(picture.shape[:2]) < 64:
-                    dropped += 1
-                    continue
-                seen.add(digest)
-                height, width = picture.shape[:2]
-                items.append(Item(source.stem, name, height, width, offset, source.parent.name))
-                sink.write(picture.tobytes())
-                offset += picture.size
-            print(f"{source.stem}: {sum(i.set == source.stem for i in items)} kept, {dropped} dropped")
-    (target / "pixels.bin.part").replace(target / "pixels.bin")
-    part = target / "manifest.json.part"
-    part.write_text(json.dumps([asdict(item) for item in items], indent=0))
-    part.replace(target / "manifest.json")
-    return items
+    from train.prepare import build
+    from train.prepare.screening import Screen
+
+    return build.build(sources, target, build.Options(Screen(keep_gray=tuple(keep_gray)))).items
+
+
+def manifest(folder: Path) -> list[Item]:
+    """The items of a corpus.
+
+    Raises:
+        ValueError: there is no whole corpus in the folder.
+    """
+    try:
+        rows = json.loads((folder / MANIFEST).read_text())
+        items = [Item(**row) for row in rows]
+        there = (folder / PIXELS).stat().st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ValueError(f"{folder} holds no corpus; run `python -m train prepare`") from error
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{folder / MANIFEST} is damaged: {error}; run `python -m train prepare` again") from error
+    if max((item.offset + item.height * item.width * 3 for item in items), default=0) > there:
+        raise ValueError(f"{folder / PIXELS} is cut off; run `python -m train prepare` again")
+    return [item if item.title else replace(item, title=title_of(item.set, item.name)) for item in items]
 
 
 class Corpus:
@@ -105,15 +113,40 @@ class Corpus:
     Args:
         folder: written by `prepare`.
         weights: how often each set is drawn, relative to its number of pictures; sets that are not named are left out.
+        split: the side to draw from; None takes both.
+        white_background: only pictures whose border is near-white.
+        most_black: only pictures whose sketch has no more ink than this share, such as BLACKEST; None takes all.
+
+    Raises:
+        ValueError: there is no whole corpus, it lacks a set, or nothing is left to draw.
     """
 
-    def __init__(self, folder: Path, weights: dict[str, float]) -> None:
-        self.items = [Item(**row) for row in json.loads((folder / "manifest.json").read_text())]
-        self.items = [item for item in self.items if item.set in weights]
-        missing = set(weights) - {item.set for item in self.items}
-        if missing or not self.items:
-            raise ValueError(f"{folder} lacks the sets {sorted(missing)}; run `python -m train prepare` with them")
-        self.pixels = np.memmap(folder / "pixels.bin", np.uint8, "r")
+    def __init__(
+        self,
+        folder: Path,
+        weights: dict[str, float],
+        *,
+        split: Literal["train", "val"] | None = "train",
+        white_background: bool = False,
+        most_black: float | None = None,
+    ) -> None:
+        items = [item for item in manifest(folder) if item.set in weights]
+        if missing := sorted(set(weights) - {item.set for item in items}):
+            raise ValueError(f"{folder} lacks the sets {missing}; run `python -m train prepare` with them")
+        if (white_background and any(item.white_border < 0 for item in items)) or (
+            most_black is not None and any(item.black < 0 for item in items)
+        ):
+            raise ValueError(f"{folder} was not measured for this; run `python -m train prepare` again")
+        self.items = [
+            item
+            for item in items
+            if (split is None or item.split == split)
+            and (not white_background or item.white_background)
+            and (most_black is None or item.black <= most_black)
+        ]
+        if not self.items:
+            raise ValueError(f"{folder} has nothing to draw in {sorted(weights)}, split {split}")
+        self.pixels = np.memmap(folder / PIXELS, np.uint8, "r")
         share = np.array([weights[item.set] for item in self.items])
         self.cumulative = np.cumsum(share / share.sum())
 
@@ -122,14 +155,17 @@ class Corpus:
 
     def picture(self, index: int) -> Picture:
         """(H, W, 3) uint8 view of one picture."""
-        item = self.items[index]
-        rows = self.pixels[item.offset : item.offset + item.height * item.width * 3]
-        return rows.reshape(item.height, item.width, 3)
+        return view(self.pixels, self.items[index])
 
     def draw(self, rng: np.random.Generator) -> tuple[Item, Picture]:
         """A random picture by the sets' weights."""
         index = min(int(np.searchsorted(self.cumulative, rng.random())), len(self.items) - 1)
         return self.items[index], self.picture(index)
+
+
+def view(rows: NDArray[np.uint8], item: Item) -> Picture:
+    """(H, W, 3) view of one picture in the flat rows of a corpus."""
+    return rows[item.offset : item.offset + item.height * item.width * 3].reshape(item.height, item.width, 3)
 
 
 def resized(picture: Picture, height: int, width: int) -> Picture:
