@@ -57,8 +57,9 @@ def encoded(ab: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
         index (..., 5) int64, nearest bin first, and share (..., 5) float32 that sums to 1.
     """
     flat = ab.reshape(-1, 2).float()
-    distance, index = torch.cdist(flat, centres.float()).topk(NEIGHBOURS, 1, largest=False)
-    share = torch.softmax(-distance.square() / (2 * SIGMA**2), 1)
+    squares = centres.square().sum(1) - 2 * flat @ centres.T  # of the distances, less the colour's own
+    nearest_squares, index = squares.topk(NEIGHBOURS, 1, largest=False)
+    share = torch.softmax(-nearest_squares / (2 * SIGMA**2), 1)
     return index.view(*ab.shape[:-1], NEIGHBOURS), share.view(*ab.shape[:-1], NEIGHBOURS)
 
 
