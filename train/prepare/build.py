@@ -220,7 +220,7 @@ def _split(items: list[Item], holdout: float, say: Callable[[str], None]) -> lis
 
 
 def _named(flat: NDArray[np.uint8], item: Item) -> tuple[str, Picture]:
-    return f"{item.set}/{item.name}", view(flat, item)
+    return f"{item.set}\n{item.name}", view(flat, item)
 
 
 def _bytes(item: Item) -> int:

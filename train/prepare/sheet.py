@@ -14,6 +14,8 @@ from train.corpus import Item, Picture, resized
 
 SIDE, TEXT, GAP = 144, 14, 6
 """Of a picture, a line of text and the space between, px."""
+LINES = 2
+"""Of text under a picture."""
 COLUMNS = 9
 PAIRS = 60
 _PAPER = (250, 250, 250)
@@ -34,11 +36,11 @@ def chosen(items: Sequence[Item], columns: int = COLUMNS) -> list[Item]:
 
 
 def contact(pictures: Iterable[tuple[Item, Picture]]) -> bytes:
-    """PNG with one row for each set; under each picture its name, with split and marks of what was measured."""
+    """PNG with one row for each set; under each picture its size, side of the split and name."""
     rows: dict[str, list[Named]] = {}
     for item, picture in pictures:
-        marks = [item.split] * (item.split != "train") + ["white"] * item.white_background
-        label = " ".join([*marks, f"{item.width}x{item.height}", item.name])
+        marks = ["val"] * (item.split == "val") + ["white"] * item.white_background
+        label = " ".join([f"{item.width}x{item.height}", *marks]) + f"\n{item.name}"
         rows.setdefault(f"{item.set} ({item.licence})", []).append((label, thumbnail(picture)))
     return _sheet(rows)
 
@@ -69,7 +71,7 @@ def thumbnail(picture: Picture) -> Picture:
 
 def _sheet(rows: dict[str, list[Named]]) -> bytes:
     """PNG of rows of cells, each row under its title."""
-    tall = SIDE + 2 * TEXT + GAP
+    tall = SIDE + (1 + LINES) * TEXT + GAP
     wide = max(len(cells) for cells in rows.values()) * (SIDE + GAP) + GAP
     canvas = Image.new("RGB", (wide, len(rows) * (tall + GAP) + GAP), _PAPER)
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(TEXT - 3)
@@ -79,8 +81,9 @@ def _sheet(rows: dict[str, list[Named]]) -> bytes:
         for column, (label, picture) in enumerate(cells):
             x = GAP + column * (SIDE + GAP)
             canvas.paste(Image.fromarray(picture), (x, y + TEXT))
-            text = printable(label)
-            while draw.textlength(text, font) > SIDE and len(text) > 1:
-                text = text[:-1]
-            draw.text((x, y + TEXT + SIDE), text, (60, 60, 60), font)
+            for line, text in enumerate(label.split("\n", LINES - 1)):
+                text = printable(text)
+                while draw.textlength(text, font) > SIDE and len(text) > 1:
+                    text = text[1:]  # names differ at their ends
+                draw.text((x, y + (1 + line) * TEXT + SIDE), text, (60, 60, 60), font)
     return pixels.encode(np.asarray(canvas, np.uint8), format="png")
