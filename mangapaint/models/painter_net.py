@@ -133,6 +133,11 @@ class PainterNet(nn.Module):
     long_side = 1152
     multiple_of = 32
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it can follow a memory and guess colours without a palette."""
+        return self.config.descriptor > 0
+
     def __init__(self, config: PainterConfig) -> None:
         super().__init__()
         self.config = config
@@ -221,8 +226,8 @@ class PainterNet(nn.Module):
             alike = alike.masked_fill(~memory.given[:, None, None], -30.0)
         nothing = self.strange.expand(n, height * width, 1)
         share = torch.softmax(torch.cat([alike, nothing], 2), 2)
-        colours = share[:, :, :-1] @ memory.values.expand(n, -1, -1)
-        known = colours.gather(2, cells[:, None].expand(-1, height * width, -1))
+        values = memory.values.expand(n, -1, -1)
+        known = share[:, :, :-1] @ values.gather(2, cells[:, None].expand(-1, values.shape[1], -1))
         equal = given.float() / given.sum(1, keepdim=True).clamp_min(1)
         shares = known + share[:, :, -1:] * equal[:, None]
         return torch.log(shares + DOUBT).transpose(1, 2).reshape(n, -1, height, width)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import cv2
@@ -21,33 +23,75 @@ COVERS = 2
 """Pages at the start and at the end of a chapter among which a coloured cover is looked for."""
 
 
+ANCHORS = 12
+"""Pages of a chapter that its memory is made from."""
+
+
 class Glance(Protocol):
     """A page that can be looked at before painting starts."""
+
+    @property
+    def sha(self) -> str: ...
 
     def verdict(self) -> Verdict | None: ...
 
     def image(self) -> PageImage: ...
 
 
-def chapter_palette(paint: PaintSettings, bank: Tensor, pages: Sequence[Glance], limits: Limits) -> Tensor:
-    """(1, 216) palette of a chapter; `bank` is (K, 216).
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chapter's palette (1, 216), and the coloured pictures (H, W, 3) uint8 sRGB that it came from."""
+
+    palette: Tensor
+    pictures: tuple[NDArray[np.uint8], ...] = ()
+
+
+def choose(
+    paint: PaintSettings, bank: Tensor, pages: Sequence[Glance], limits: Limits, suggest: Callable[[], Tensor]
+) -> Choice:
+    """References, else a coloured cover, else what the drawings themselves suggest.
+
+    Args:
+        paint: the references and the seed.
+        bank: (K, 216).
+        pages: of the chapter.
+        limits: for decoding references.
+        suggest: gives a palette where nothing else decides.
 
     Raises:
         UsageError: a reference cannot be read.
     """
-    references = []
-    for path in paint.references:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"the reference {path} cannot be read: {error.strerror}") from error
-        references.append(palette_of(small(pixels.decode(data, limits).pixels)))
+    references = [reference(path, limits) for path in paint.references]
     if references:
-        return mixed(torch.cat(references), torch.ones(len(references)))
+        palettes = torch.cat([palette_of(small(picture)) for picture in references])
+        return Choice(mixed(palettes, torch.ones(len(references))), tuple(references))
     for page in dict.fromkeys((*pages[:COVERS], *pages[-COVERS:])):
         if page.verdict() is Verdict.COLOUR:
-            return enriched(palette_of(small(page.image().pixels)), bank, paint.seed)
-    return bank[paint.seed % len(bank)][None]
+            picture = page.image().pixels
+            return Choice(enriched(palette_of(small(picture)), bank, paint.seed), (picture,))
+    return Choice(suggest())
+
+
+def reference(path: Path, limits: Limits) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 sRGB of a reference.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the reference {path} cannot be read: {error.strerror}") from error
+    return pixels.decode(data, limits).pixels
+
+
+def anchors(pages: Sequence[Glance], count: int = ANCHORS) -> Iterator[PageImage]:
+    """A few pages without colour, the same ones whatever order they come in: those whose bytes hash lowest."""
+    found = 0
+    for page in sorted(pages, key=lambda page: page.sha):
+        if found < count and page.verdict() is Verdict.GRAY:
+            found += 1
+            yield page.image()
 
 
 def small(picture: NDArray[np.uint8]) -> Tensor:

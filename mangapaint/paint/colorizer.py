@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -21,18 +21,20 @@ from mangapaint.models import store
 from mangapaint.models.lab import rgb_to_lab
 from mangapaint.models.painting import Guide, PaintingNet
 from mangapaint.page import PageImage, Region
-from mangapaint.paint.choosing import Glance, chapter_palette
-from mangapaint.paint.compose import joint_upsample, lifted, under_ink, under_luminance, vivid
+from mangapaint.paint import choosing, palettefile
+from mangapaint.paint.choosing import Glance
+from mangapaint.paint.compose import joint_upsample, under_ink, under_luminance
+from mangapaint.paint.consistency import Consistency, consistency
 from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, drawing_of, labelled, reduced, stitched, whole_regions
 from mangapaint.paint.enlarge import Enlarger
+from mangapaint.paint.firstlook import FirstLook, RememberingNet
 from mangapaint.paint.hintfiles import Named, matched
 from mangapaint.paint.hints import Cue, fill_of, read_cue
+from mangapaint.paint.look import LIFT, VIVID, Look
+from mangapaint.paint.memory import ChapterMemory
+from mangapaint.paint.palettefile import PaletteFile
+from mangapaint.paint.sightings import Sightings
 from mangapaint.settings import PaintSettings, Settings
-
-VIVID = 1.75
-"""Gain on the colour of paint under ink: the mean of a vote is paler than any colour that was voted for."""
-LIFT = 0.7
-"""Share by which paint under ink is brightened (compose.lifted)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,16 @@ class Colorizer:
             sums.append(self.enlarger.sha256)
         self.weights = "".join(sums)
         self.palette = torch.zeros(1, 0)
+        self.file: PaletteFile | None = None
+        self.sightings: list[Sightings] = []
+        self.memory: ChapterMemory | None = None
+        self.seen_before = b""
 
     @property
     def digest(self) -> str:
-        """Hex digest of the weights and of the chapter's palette."""
+        """Hex digest of the weights, of the chapter's palette and of the pages that its memory was made from."""
         palette = (self.palette * 1000).round().to(torch.int32).numpy().tobytes()
-        return hashlib.sha256(self.weights.encode() + palette).hexdigest()
+        return hashlib.sha256(self.weights.encode() + palette + self.seen_before).hexdigest()
 
     @property
     def device(self) -> str:
@@ -94,20 +100,59 @@ class Colorizer:
 
     def prepare(self, pages: Sequence[Page]) -> None:
         """Choose the chapter's palette (references, else a coloured cover, else one of the bank); find its hints."""
+        self.sightings = []
+        if self.settings.paint is not None and self.settings.paint.palette is not None:
+            self.file = palettefile.read(self.settings.paint.palette)
         if self.settings.paint is not None and self.settings.paint.hints is not None:
             match = matched(self.settings.paint.hints, pages)
             self.hints = match.files
             for path in match.unmatched:
                 self.tell(f"warning: the hints {path.name} belong to no page of {pages[0].chapter}")
-        bank = getattr(self.net, "bank", None)
-        if self.settings.paint is not None and bank is not None:
-            bank = cast(Tensor, bank).float().cpu()
-            self.palette = chapter_palette(self.settings.paint, bank, pages, self.settings.input.limits)
+        if self.settings.paint is not None and isinstance(bank := getattr(self.net, "bank", None), Tensor):
+            self.recall(self.settings.paint, bank.float().cpu(), pages)
+
+    def recall(self, paint: PaintSettings, bank: Tensor, pages: Sequence[Glance]) -> None:
+        """Choose the chapter's palette and, where the net can follow one, make its memory.
+
+        References come first; then the pages are looked at once, in an order of their own, and what was painted most
+        often where things look alike is what the second pass follows.
+        """
+        self.memory, self.seen_before = None, b""
+        remembers = bool(getattr(self.net, "remembers", False))
+        look = FirstLook(self.engine, cast(RememberingNet, self._net), paint.mode)
+        seen = list(choosing.anchors(pages)) if remembers else []
+
+        def suggested() -> Tensor:
+            return bank[paint.seed % len(bank)][None]
+
+        choice = choosing.choose(paint, bank, pages, self.settings.input.limits, suggested)
+        self.palette = choice.palette if self.file is None else self.file.palette
+        if not remembers:
+            return
+        known: ChapterMemory | None = None
+        for picture in choice.pictures:
+            one = look.reference(picture, self.palette)
+            known = one if known is None else known.joined(one)
+        own = look.chapter(seen, self.palette, known)
+        self.memory = own if known is None else known.joined(own)
+        for page in seen:
+            self.seen_before += hashlib.sha256(page.pixels.tobytes()).digest()
 
     def seen_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width, px, at which the net sees a page of that size, padding not counted."""
         scale = min(1.0, self._net.long_side / max(height, width))
         return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def consistency(self) -> Consistency | None:
+        """How far things kept their colours over the pages painted since `prepare`."""
+        return consistency(self.sightings)
+
+    def save_palette(self, path: Path, chapter: str) -> None:
+        """Write the colours of the pages painted since `prepare`, with the changes that were made to them."""
+        colours = palettefile.main_colours(self.sightings)
+        if self.file is not None:
+            colours = tuple(replace(each, hex=self.file.edited(each.hex)) for each in colours)
+        palettefile.write(path, PaletteFile(colours, self.palette if self.palette.numel() else None), chapter=chapter)
 
     def fitting_batch(self, height: int, width: int) -> int:
         """How many pages of that size one call should get."""
@@ -127,7 +172,8 @@ class Colorizer:
             PageError: the hints of a page cannot be used.
         """
         started = self.engine.seconds
-        drawings = [drawing_of(page, self._paint.mode) for page in pages]
+        mode, nobody = self._paint.mode, [None] * len(pages)
+        drawings = [drawing_of(*each) for each in zip(pages, [mode] * len(pages), numbers or nobody, strict=True)]
         cues: list[Cue | None] = [None] * len(pages)
         for place, number in enumerate(numbers):
             if number in self.hints:
@@ -168,14 +214,20 @@ class Colorizer:
             labels = self.moved([labelled(d.gray[window.slices], size, self._net.multiple_of) for d in drawings])
             page, share = reduced(gray.float() / 255, size), reduced(mask.float(), size)
             given = [np.zeros((4, *size), np.float32) if c is None else c.part(window, whole, size) for c in cues]
-            found.append(torch.cat([self.run_net(page, self.moved(given), labels), whole_regions(share, labels)], 1))
+            output, descriptors = self.run_net(page, self.moved(given), labels)
+            found.append(torch.cat([output, whole_regions(share, labels)], 1))
+            for i, each in enumerate(drawings):
+                if each.number is not None:
+                    what = None if descriptors is None else descriptors[i]
+                    seen = found[-1][i : i + 1], page[i : i + 1], labels[i]
+                    self.sightings.append(self.look.sightings(each.number, *seen, each.mode, what))
         return [part[i : i + 1] for part in found for i in range(len(part))]
 
     def moved(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
         """(N, ...) on the device."""
         return torch.from_numpy(np.stack(arrays)).to(self.engine.device.torch_device)
 
-    def run_net(self, page: Tensor, hints: Tensor, labels: Tensor) -> Tensor:
+    def run_net(self, page: Tensor, hints: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Net and upsampling along the drawing's edges.
 
         Args:
@@ -184,7 +236,7 @@ class Colorizer:
             labels: (N, H / 2, W / 2) int64 regions, H and W being h and w rounded up to what the net takes.
 
         Returns:
-            (N, 5, h, w): paint sRGB in 0..1, ab in Lab units.
+            (N, 5, h, w): paint sRGB in 0..1, ab in Lab units; and the net's descriptors of the padded page, if any.
         """
         n, _, height, width = page.shape
         multiple_of = self._net.multiple_of
@@ -192,12 +244,16 @@ class Colorizer:
         padded, hints = F.pad(page, margin, mode="replicate"), F.pad(hints, margin)
         palette = self.palette.to(page.device).expand(n, -1)
         output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels)
-        full = joint_upsample(cast(Tensor, output).float(), padded)[:, :, :height, :width]
-        return torch.cat([full[:, :3], full[:, 3:] * 110], 1)
+        output, descriptors = output if isinstance(output, tuple) else (output, None)
+        full = joint_upsample(output.float(), padded)[:, :, :height, :width]
+        return torch.cat([full[:, :3], full[:, 3:] * 110], 1), descriptors
 
-    def paint_of(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> Tensor:
-        """(N, 5, h / 2, w / 2), see PaintingNet.paints."""
-        guide = Guide(palette, labels, self._paint.vividness, self._paint.seed)
+    def paint_of(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """(N, 5, h / 2, w / 2), see PaintingNet.paints; of a net that remembers also what it describes."""
+        memory = self.memory.to_net(page.device) if self.memory is not None else None
+        guide = Guide(palette, labels, self._paint.vividness, self._paint.seed, memory)
+        if getattr(self._net, "remembers", False):
+            return cast(RememberingNet, self._net).described(page, hints, guide)
         return self._net.paints(page, hints, guide)
 
     def composed(self, drawing: Drawing, layer: Tensor, cue: Cue | None) -> NDArray[np.uint8]:
@@ -210,15 +266,22 @@ class Colorizer:
             fill = fill_of(cue, drawing.gray, (layer.shape[2], layer.shape[3])).to(layer.device)
         given, weight = fill[:, :3], fill[:, 3:]
         paper_share = layer[:, 5:6] * (1 - weight)
-        gain = 1.0 if getattr(self.net, "takes_vividness", False) else self._paint.vividness
         if drawing.mode == "gray":
-            ab = torch.lerp(layer[:, 3:5] * gain, rgb_to_lab(given)[:, 1:], weight)
-            colour = under_luminance(ab, page, paper_share)
+            ab = self.look.gray(layer[:, 3:5], torch.from_numpy(drawing.gray)[None, None].to(layer.device) / 255)
+            colour = under_luminance(torch.lerp(ab, rgb_to_lab(given)[:, 1:], weight), page, paper_share)
         else:
-            paint = vivid(layer[:, :3], float(getattr(self.net, "vivid", VIVID)) * gain)
-            paint = torch.lerp(lifted(paint, float(getattr(self.net, "lift", LIFT))), given, weight)
-            colour = under_ink(paint, page, paper_share)
+            colour = under_ink(torch.lerp(self.look.ink(layer[:, :3]), given, weight), page, paper_share)
         return np.ascontiguousarray(colour[0].permute(1, 2, 0).cpu().numpy())
+
+    @property
+    def look(self) -> Look:
+        """What lies between the net and the composition."""
+        return Look(
+            1.0 if getattr(self.net, "takes_vividness", False) else self._paint.vividness,
+            float(getattr(self.net, "vivid", VIVID)),
+            float(getattr(self.net, "lift", LIFT)),
+            None if self.file is None else self.file.edits(),
+        )
 
     @property
     def _net(self) -> PaintingNet:

@@ -15,6 +15,8 @@ CELLS = SIDE**3
 HUES_ENOUGH = 8.0
 OWN_SHARE = 0.2
 """Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
+FULL = 4.0
+"""A palette of one cell holds this number."""
 NEUTRAL = 0.15
 """Weight of paper and ink, whose share says how a page is laid out, not which colours it has."""
 
@@ -34,7 +36,7 @@ def palette_of(picture: Tensor) -> Tensor:
     histogram = torch.zeros(len(picture), CELLS, device=picture.device)
     for index, share in corners(cells):
         histogram.scatter_add_(1, index.flatten(1), share.flatten(1) * weight)
-    return (histogram / histogram.sum(1, keepdim=True).clamp_min(1e-6)).sqrt() * 4
+    return (histogram / histogram.sum(1, keepdim=True).clamp_min(1e-6)).sqrt() * FULL
 
 
 def mixed(palettes: Tensor, shares: Tensor) -> Tensor:

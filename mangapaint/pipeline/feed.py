@@ -202,6 +202,10 @@ class Glance:
     def chapter(self) -> str:
         return self.source.reader.title
 
+    @property
+    def sha(self) -> str:
+        return self.source.sha(self.index)
+
     def verdict(self) -> Verdict | None:
         if not self._judged:
             self._judged = True

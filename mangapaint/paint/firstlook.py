@@ -1,0 +1,156 @@
+"""What a net can say of pages before any is painted for good: their descriptors, first colours, likely palette."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mangapaint.engine.runner import Engine
+from mangapaint.layout import strips
+from mangapaint.models.painting import Guide, PaintingNet
+from mangapaint.page import PageImage, Region
+from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, drawing_of, labelled, reduced
+from mangapaint.paint.memory import ChapterMemory, gathered, tokens
+from mangapaint.paint.palette import FULL
+
+WINDOWS = 3
+"""Windows of a scroll strip that are looked at."""
+INK_SIDE = 7
+"""Side of the closing by which the lines of a coloured reference are divided out, px of what the net sees."""
+
+
+class RememberingNet(PaintingNet, Protocol):
+    """A colouring net that can follow a memory."""
+
+    def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]: ...
+
+    def expected(self, page: Tensor, hints: Tensor) -> Tensor: ...
+
+
+class FirstLook:
+    """Runs a remembering net over pages to learn, not to paint.
+
+    Args:
+        engine: where the net runs.
+        net: on the engine's device.
+        mode: as of PaintSettings.
+    """
+
+    def __init__(self, engine: Engine, net: RememberingNet, mode: str) -> None:
+        self.engine = engine
+        self.net = net
+        self.mode = mode
+
+    def chapter(self, pages: Sequence[PageImage], palette: Tensor, known: ChapterMemory | None) -> ChapterMemory:
+        """The memory of a chapter: every page is painted by the palette and by what is known, and noted.
+
+        Args:
+            pages: black and white.
+            palette: (1, 216).
+            known: tokens of references, or of the chapter before.
+        """
+        found = []
+        for page in pages:
+            drawing = drawing_of(page, self.mode)
+            for window in windows_of(drawing):
+                view = View(drawing, window, self.net)
+                paint, descriptors = self.described(view, palette, known)
+                found.append(tokens(descriptors[0], paint[0, :3], view.blank))
+        return gathered(found, palette)
+
+    def reference(self, picture: NDArray[np.uint8], palette: Tensor) -> ChapterMemory:
+        """The memory of one coloured picture, (H, W, 3) uint8 sRGB."""
+        gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        drawing = Drawing(gray, np.zeros(gray.shape, bool), "gray")
+        found = []
+        for window in windows_of(drawing):
+            view = View(drawing, window, self.net)
+            _, descriptors = self.described(view, palette, None)
+            colour = torch.from_numpy(np.ascontiguousarray(picture[window.slices])).permute(2, 0, 1)[None].float() / 255
+            paint = view.padded(without_ink(reduced(colour, view.size)))
+            found.append(tokens(descriptors[0], F.avg_pool2d(paint, 2)[0], view.blank))
+        return gathered(found, palette)
+
+    def palette(self, pages: Sequence[PageImage]) -> Tensor:
+        """(1, 216) palette that the drawings themselves suggest."""
+        total: Tensor | float = 0.0
+        for page in pages:
+            drawing = drawing_of(page, self.mode)
+            for window in windows_of(drawing):
+                view = View(drawing, window, self.net)
+                shares = self.expected(view).exp()
+                drawn = F.adaptive_avg_pool2d((~view.blank)[None, None].float(), (shares.shape[2], shares.shape[3]))
+                total = total + (shares * drawn).sum((2, 3))
+        total = torch.as_tensor(total)
+        return (total / total.sum().clamp_min(1e-6)).sqrt() * FULL
+
+    def described(self, view: View, palette: Tensor, known: ChapterMemory | None) -> tuple[Tensor, Tensor]:
+        """Paint (1, 5, h / 2, w / 2) and descriptors (1, D, h / 8, w / 8) on the CPU."""
+        device = self.engine.device.torch_device
+        memory = known.to_net(device) if known is not None else None
+
+        def call(page: Tensor, hints: Tensor, colours: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            return self.net.described(page, hints, Guide(colours, labels, memory=memory))
+
+        result = self.engine.run("painter", call, view.page, view.hints, palette, view.labels)
+        paint, descriptors = cast(tuple[Tensor, Tensor], result)
+        return paint.float().cpu(), descriptors.float().cpu()
+
+    def expected(self, view: View) -> Tensor:
+        """(1, 216, h / 4, w / 4) log shares on the CPU."""
+        return cast(Tensor, self.engine.run("painter", self.net.expected, view.page, view.hints)).float().cpu()
+
+
+class View:
+    """A window of a drawing as the net sees it.
+
+    Attributes:
+        size: height and width without padding, px of what the net sees.
+        page: (1, 1, h, w) in 0..1, padded. hints: (1, 4, h, w), none. labels: (1, h / 2, w / 2) regions.
+        blank: (h / 2, w / 2) bool, paper that stays white, padding included.
+    """
+
+    def __init__(self, drawing: Drawing, window: Region, net: PaintingNet) -> None:
+        scale = min(1.0, net.long_side / max(window.width, window.height))
+        self.size = (max(1, round(window.height * scale)), max(1, round(window.width * scale)))
+        self.multiple_of = net.multiple_of
+        gray = np.ascontiguousarray(drawing.gray[window.slices])
+        paper = np.ascontiguousarray(drawing.paper[window.slices])
+        self.page = self.padded(reduced(torch.from_numpy(gray)[None, None].float() / 255, self.size))
+        share = F.pad(reduced(torch.from_numpy(paper)[None, None].float(), self.size), self.margin, value=1.0)
+        self.blank = F.avg_pool2d(share, 2)[0, 0] > 0.5
+        self.labels = torch.from_numpy(labelled(gray, self.size, self.multiple_of))[None]
+        self.hints = self.page.new_zeros(1, 4, *self.page.shape[-2:])
+
+    @property
+    def margin(self) -> tuple[int, int, int, int]:
+        return (0, -self.size[1] % self.multiple_of, 0, -self.size[0] % self.multiple_of)
+
+    def padded(self, x: Tensor) -> Tensor:
+        return F.pad(x, self.margin, mode="replicate")
+
+
+def windows_of(drawing: Drawing) -> list[Region]:
+    """The page, or some windows of a scroll strip."""
+    height, width = drawing.gray.shape
+    if not strips.is_strip(height, width):
+        return [Region(0, 0, width, height)]
+    windows = strips.cut(drawing.gray, round(1.4 * width), STRIP_OVERLAP)
+    step = max(1, len(windows) // WINDOWS)
+    return list(windows[::step][:WINDOWS])
+
+
+def without_ink(colour: Tensor) -> Tensor:
+    """(1, 3, H, W) sRGB in 0..1 with its drawn lines divided out: what lies under the ink."""
+    picture = colour[0].permute(1, 2, 0).numpy()
+    y = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+    closed = cv2.morphologyEx(y, cv2.MORPH_CLOSE, np.ones((INK_SIDE, INK_SIDE), np.uint8))
+    ink = np.clip((y + 0.02) / (closed + 0.02), 0.2, 1)
+    return torch.from_numpy(np.clip(picture / ink[..., None], 0, 1)).permute(2, 0, 1)[None]
