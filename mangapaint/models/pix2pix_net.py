@@ -41,12 +41,12 @@ class Pix2PixNet(nn.Module):
 
     long_side = 768
     multiple_of = 256
-    vivid = 1.3
-    lift = 0.5
 
     def __init__(self, config: Pix2PixConfig) -> None:
         super().__init__()
         self.config = config
+        # Guessed colours are an average and pale; those of a cue are meant as they are.
+        self.vivid, self.lift = (1.1, 0.2) if config.cue else (1.5, 0.5)
         self.unet = UNet(4 if config.cue else 1, 3, config.base, config.cap)
 
     def forward(self, sketch: Tensor, cue: Tensor | None = None) -> Tensor:
