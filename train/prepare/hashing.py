@@ -2,8 +2,8 @@
 
 The hash is the sign pattern of low frequencies (DCT of 32x32 luminance, Zauner 2010). Of 13,718 drawings, 55 pairs lie
 within 6 bits and 10 levels: looked at, 44 show one picture and 11 a variant of it (closed eyes, another backdrop, one
-figure less). From 8 bits on most are different faces in the same pose. Redrawn expressions and other colours on the same
-outline lie within 6 bits as well; their twins' colours are further apart.
+figure less). From 8 bits on most are different faces in the same pose. Other expressions or colours on the same
+outline lie within 6 bits as well; their twins are further apart.
 """
 
 from __future__ import annotations
