@@ -36,7 +36,8 @@ def bins() -> Tensor:
 def nearest(ab: Tensor) -> Tensor:
     """(P, 2) colours in Lab units -> (P,) int64, the bin of the cell each lies in; beyond the gamut, the closest."""
     cell = torch.round(ab / STEP).clamp(-REACH, REACH).long() + REACH
-    return _cells()[cell[:, 0], cell[:, 1]]
+    found: Tensor = _cells()[cell[:, 0], cell[:, 1]]
+    return found
 
 
 @cache

@@ -58,7 +58,8 @@ class ZhangTask:
         cast(Tensor, net.centres).copy_(self.centres)
         cast(Tensor, net.prior).copy_(self.prior)
         with torch.no_grad():  # the best guess of who sees nothing: hundreds of steps are saved
-            cast(nn.Conv2d, net.head[-1]).bias.copy_((self.prior * self.weight(self.prior)).clamp_min(1e-6).log())
+            start = (self.prior * self.weight(self.prior)).clamp_min(1e-6).log()
+            cast(Tensor, cast(nn.Conv2d, net.head[-1]).bias).copy_(start)
         return {"zhang": net}
 
     @cached_property
