@@ -53,6 +53,8 @@ class PaintSettings:
     """ink: manga, the drawing is multiplied over the paint; gray: the luminance is true and is kept."""
     references: tuple[Path, ...] = ()
     """Coloured pictures whose palette the chapter follows."""
+    palette: Path | None = None
+    """A palette.toml that --save-palette wrote and somebody may have edited."""
     hints: Path | None = None
     """A picture with an artist's colours for a single page, or a folder of such pictures, named like the pages."""
     vividness: float = 1.0
@@ -96,6 +98,8 @@ class RunSettings:
     on_error: Literal["keep", "fail"] = "keep"
     lock: Literal["skip", "wait", "fail"] = "fail"
     dry_run: bool = False
+    save_palette: Path | None = None
+    """Gets the chapter's colours; for runs of one chapter."""
 
 
 @dataclass(frozen=True, slots=True)

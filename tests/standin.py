@@ -63,6 +63,12 @@ class TintPainter:
         self.batches.append(len(pages))
         return [Tinted(tinted(page.pixels, self.scale)) for page in pages]
 
+    def consistency(self) -> None:
+        return None
+
+    def save_palette(self, path: Path, chapter: str) -> None:
+        path.write_text(chapter)
+
     def upscale(self, pages: list[PageImage]) -> list[Tinted]:
         self.before(pages, sum(self.batches))
         self.enlarged += len(pages)

@@ -26,6 +26,8 @@ def color(
     model: flags.Model = None,
     mode: flags.Mode = None,
     reference: flags.Reference = None,
+    palette: flags.Palette = None,
+    save_palette: flags.SavePalette = None,
     hints: flags.Hints = None,
     vividness: flags.Vividness = None,
     seed: flags.Seed = None,

@@ -53,6 +53,20 @@ Reference = Annotated[
     list[Path] | None,
     _option("--reference", metavar="IMG", panel=PAINT, help="Coloured picture to follow; may be given several times."),
 ]
+Palette = Annotated[
+    Path | None,
+    _option(
+        "--palette",
+        metavar="FILE",
+        panel=PAINT,
+        help="Colours of another run, written by --save-palette; a palette.toml may be edited: a changed hex is "
+        "changed wherever that colour was.",
+    ),
+]
+SavePalette = Annotated[
+    Path | None,
+    _option("--save-palette", metavar="FILE", panel=PAINT, help="Write the chapter's colours to a palette.toml."),
+]
 Hints = Annotated[
     Path | None,
     _option(

@@ -29,21 +29,29 @@ DULL_PAPER = 190
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A page made ready on the host: levelled luminance and the mask of what stays paper, both (H, W)."""
+    """A page made ready on the host.
+
+    Attributes:
+        gray: (H, W) levelled luminance.
+        paper: (H, W) what stays paper.
+        mode: "ink" or "gray".
+        number: of the page in its chapter, 0-based; None where it is in none.
+    """
 
     gray: NDArray[np.uint8]
     paper: NDArray[np.bool_]
     mode: str
+    number: int | None = None
 
 
-def drawing_of(page: PageImage, mode: str) -> Drawing:
+def drawing_of(page: PageImage, mode: str, number: int | None = None) -> Drawing:
     """Luminance with dull or yellowed paper brought to white, its paper mask, and the mode."""
     gray = np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     mask = paper(gray)
     white = paper_level(gray) + 8
     if DULL_PAPER <= white < 255:
         gray = np.asarray(cv2.convertScaleAbs(gray, alpha=255 / white), np.uint8)
-    return Drawing(gray, mask, mode_of(gray) if mode == "auto" else mode)
+    return Drawing(gray, mask, mode_of(gray) if mode == "auto" else mode, number)
 
 
 def labelled(gray: NDArray[np.uint8], size: tuple[int, int], multiple_of: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -42,16 +42,6 @@ class Sightings:
     look: Floats
 
 
-@dataclass(slots=True)
-class Book:
-    """The sightings of a chapter's pages, in any order."""
-
-    pages: list[Sightings] = field(default_factory=list)
-
-    def sorted(self) -> list[Sightings]:
-        return sorted(self.pages, key=lambda each: each.page)
-
-
 def sightings_of(
     number: int, gray: Tensor, labels: Tensor, lab: Tensor, paper: Tensor, descriptors: Tensor | None
 ) -> Sightings:
@@ -76,10 +66,10 @@ def sightings_of(
     kept = kept[area[kept].argsort(descending=True, stable=True)][:LARGEST]
     looks = patches(small, labels, kept) if descriptors is None else pooled(descriptors, labels, kept)
     deviation = (mean[:, 4] - mean[:, 3].square()).clamp_min(0).sqrt()
-    share = area / (rows * columns)
     tone = torch.stack([mean[:, 3], deviation], 1)
-    found = [share[kept], mean[kept, :3], tone[kept]]
-    return Sightings(number, *(np.asarray(each.cpu().numpy(), np.float32) for each in found), looks)
+    found = [area[kept] / (rows * columns), mean[kept, :3], tone[kept]]
+    share, colour, gray_level = (np.asarray(each.cpu().numpy(), np.float32) for each in found)
+    return Sightings(number, share, colour, gray_level, looks)
 
 
 def pooled(descriptors: Tensor, labels: Tensor, kept: Tensor) -> Floats:

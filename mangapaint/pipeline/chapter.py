@@ -85,6 +85,7 @@ class _Chapter:
             self.job.observer.message(f"{self.job.source}: {self.journal.warning}")
         atomic.sweep(folder)
         earlier = self._finished_earlier()
+        painter, consistency = None, None
         if len(earlier) < len(self.source) or len({entry.palette for entry in earlier.values()}) > 1:
             self._demand_space(folder)
             painter = self.job.loader.load()
@@ -92,11 +93,13 @@ class _Chapter:
             earlier = {page: entry for page, entry in earlier.items() if entry.palette == painter.digest}
             self._take(earlier)
             self._paint([index for index in range(len(self.source)) if index not in earlier], painter)
+            consistency = painter.consistency()
         else:
             self._take(earlier)
         self._assemble()
+        self._save_palette(painter)
         self.journal.remove()
-        return self._result(ChapterState.DONE)
+        return replace(self._result(ChapterState.DONE), consistency=consistency)
 
     # -- what earlier runs left
 
@@ -107,6 +110,7 @@ class _Chapter:
             return None
         objection, failed = provenance.judge(target, self._claim)
         if not objection:
+            self._save_palette(None)
             counts = {Action.RESUMED: len(self.source) - len(failed), Action.FAILED: len(failed)}
             return ChapterResult(self.job.source, target, ChapterState.ALREADY, counts, failed)
         if self.settings.run.overwrite:
@@ -239,6 +243,15 @@ class _Chapter:
             raise short[0]
 
     # -- the output
+
+    def _save_palette(self, painter: Painter | None) -> None:
+        path = self.settings.run.save_palette
+        if path is None or self.settings.paint is None:
+            return
+        if painter is None:
+            self.job.observer.message(f"warning: {path} was not written, as no page was painted in this run")
+        else:
+            painter.save_palette(path, self.reader.title)
 
     def _assemble(self) -> None:
         """Put the finished pages together; nothing is computed."""

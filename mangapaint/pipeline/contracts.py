@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mangapaint.errors import MangapaintError
 from mangapaint.page import Action, PageImage, Verdict
+
+if TYPE_CHECKING:
+    from mangapaint.paint.consistency import Consistency
 
 
 class PageSource(Protocol):
@@ -29,6 +32,10 @@ class PageSource(Protocol):
     @property
     def chapter(self) -> str:
         """The chapter's title: its name without suffix."""
+
+    @property
+    def sha(self) -> str:
+        """Sha256 of the page's bytes; empty when they cannot be read."""
 
     def verdict(self) -> Verdict | None:
         """What the page is; None when it cannot be read. Remembered."""
@@ -80,6 +87,16 @@ class Painter(Protocol):
         Raises:
             OutOfMemoryError: not even the smallest step fits; pages are then tried one by one.
             PageError: a page cannot be painted.
+        """
+
+    def consistency(self) -> Consistency | None:
+        """How far things kept their colours over the pages painted since `prepare`; None where it cannot be said."""
+
+    def save_palette(self, path: Path, chapter: str) -> None:
+        """Write the colours of the pages painted since `prepare` to a file.
+
+        Raises:
+            OutputError: it cannot be written.
         """
 
     def upscale(self, pages: list[PageImage]) -> Sequence[PaintedPage]:
@@ -146,6 +163,7 @@ class ChapterResult:
     Attributes:
         counts: pages by action.
         failed: 0-based numbers of the pages that keep their original bytes because they could not be painted.
+        consistency: of the pages that were painted now.
         note: why it was skipped, or what a dry run expects.
         error: why it failed.
     """
@@ -157,6 +175,7 @@ class ChapterResult:
     failed: tuple[int, ...] = ()
     seconds: float = 0.0
     note: str = ""
+    consistency: Consistency | None = None
     error: MangapaintError | None = None
 
 

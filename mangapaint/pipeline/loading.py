@@ -15,6 +15,7 @@ from mangapaint.settings import PaintSettings, Settings
 if TYPE_CHECKING:
     from mangapaint.engine.runner import Engine
     from mangapaint.paint.colorizer import Colorizer
+    from mangapaint.paint.consistency import Consistency
 
 
 class ColorizerLoader:
@@ -48,6 +49,7 @@ class ColorizerLoader:
             parts = [_weights_sum(ref, settings.engine.offline, self._tell) for ref in _models(settings)]
             if settings.paint is not None:
                 named = [("the reference", path) for path in settings.paint.references]
+                named += [("the palette", settings.paint.palette)] if settings.paint.palette else []
                 parts += [f"{what}: {_file_sum(what, path)}" for what, path in named]
                 for path in _hints(settings.paint):  # its name says where it goes
                     parts.append(f"hints {path.parent.name}/{path.name}: {_file_sum('the hints', path)}")
@@ -90,6 +92,12 @@ class _ColorizerAsPainter:
 
     def paint(self, pages: list[PageImage], numbers: Sequence[int]) -> Sequence[PaintedPage]:
         return self._colorizer.paint(pages, numbers)
+
+    def consistency(self) -> Consistency | None:
+        return self._colorizer.consistency()
+
+    def save_palette(self, path: Path, chapter: str) -> None:
+        self._colorizer.save_palette(path, chapter)
 
     def upscale(self, pages: list[PageImage]) -> Sequence[PaintedPage]:
         return self._colorizer.upscale(pages)

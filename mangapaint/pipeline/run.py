@@ -20,6 +20,7 @@ from mangapaint.errors import (
     OutOfMemoryError,
     OutputError,
     UsageError,
+    printable,
 )
 from mangapaint.pipeline.chapter import Job, run_chapter
 from mangapaint.pipeline.contracts import ChapterResult, ChapterState, Observer, Painter, PainterLoader
@@ -27,6 +28,8 @@ from mangapaint.pipeline.preview import preview_chapter
 from mangapaint.settings import Settings
 from mangapaint.signals import Stop
 
+PALETTE_SUFFIXES = (".toml",)
+"""Of what --save-palette can write."""
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
@@ -85,6 +88,7 @@ def run(
             note(ChapterResult(source, None, ChapterState.FAILED, error=InputError("no pages", chapter=source)))
     targets = [archives.output_path(each, settings.run.output, settings.output) for each in found]
     refuse_collisions(found, targets)
+    check_palette(settings, len(found))
     loading = _Loading(loader)
     if found and not settings.run.dry_run:
         loading.check()
@@ -95,6 +99,24 @@ def run(
         if loading.failure is not None:
             raise loading.failure
     return results
+
+
+def check_palette(settings: Settings, chapters: int) -> None:
+    """Raise UsageError where the palette files cannot be meant so."""
+    paint, path = settings.paint, settings.run.save_palette
+    if path is not None and paint is not None:
+        if path.suffix.lower() not in PALETTE_SUFFIXES:
+            raise UsageError(
+                f"--save-palette writes {' or '.join(PALETTE_SUFFIXES)}, not '{printable(path.name)}'",
+                remedy="name a file with that ending",
+            )
+        if chapters > 1:
+            raise UsageError(
+                f"--save-palette writes the colours of one chapter, {chapters} were found",
+                remedy="colour the first chapter alone, then the others with --palette",
+            )
+    if paint is not None and paint.palette is not None and paint.references:
+        raise UsageError("--palette and --reference both say which colours to use", remedy="give one of them")
 
 
 def exit_code(results: Sequence[ChapterResult]) -> ExitCode:
