@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -151,7 +151,7 @@ class Colorizer:
         """Write the colours of the pages painted since `prepare`, with the changes that were made to them."""
         colours = palettefile.main_colours(self.sightings)
         if self.file is not None:
-            colours = tuple(replace(each, hex=self.file.edited(each.hex)) for each in colours)
+            colours = self.file.continued(colours)
         palettefile.write(path, PaletteFile(colours, self.palette if self.palette.numel() else None), chapter=chapter)
 
     def fitting_batch(self, height: int, width: int) -> int:

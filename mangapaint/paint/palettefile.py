@@ -99,12 +99,10 @@ class PaletteFile:
         )
         return Edits(was, now - was)
 
-    def edited(self, was: str) -> str:
-        """What became of a colour of the net: the nearest known one's hex when it is the same, else itself."""
-        near = min(self.colours, key=lambda each: _distance(each.was, was) if each.was else math.inf, default=None)
-        if near is None or near.was is None or _distance(near.was, was) > APART:
-            return was
-        return was if near.hex == near.was else near.hex
+    def continued(self, measured: Sequence[Colour]) -> tuple[Colour, ...]:
+        """Its colours with their changes, and those measured colours that are none of them."""
+        known = [colour for colour in self.colours if colour.was is not None]
+        return (*known, *(new for new in measured if all(_distance(new.was, old.was) > APART for old in known)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +225,11 @@ def _depth(lightness: float) -> str:
     return "light " if lightness > 68 else "dark " if lightness < 38 else ""
 
 
-def _distance(one: str | None, other: str) -> float:
-    first, second = (rgb_to_lab(torch.tensor(rgb_of(text or "#000000")).view(1, 3, 1, 1)) for text in (one, other))
+def _distance(one: str | None, other: str | None) -> float:
+    """In Lab; infinite where a colour is not given."""
+    if one is None or other is None:
+        return math.inf
+    first, second = (rgb_to_lab(torch.tensor(rgb_of(text)).view(1, 3, 1, 1)) for text in (one, other))
     return float((first - second).norm())
 
 
