@@ -64,6 +64,15 @@ def run(
             print(path)
 
 
+@app.command(name="options")
+def list_options(recipe: RecipeArgument) -> None:
+    """Print every option that a recipe can set, with its type, default and meaning."""
+    from train import options
+    from train.recipe import load
+
+    print(options.text(load(recipe).task))
+
+
 @app.command(name="fit-panels")
 def fit_panels(
     corpus: CorpusOption = CORPUS,

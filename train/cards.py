@@ -123,7 +123,8 @@ def net_text(net: nn.Module, path: Path) -> str:
     module = next((row[0] for row in ARCHS.values() if row[2] == type(net).__name__), type(net).__module__)
     config = ", ".join(f"{key} {plain(value)}" for key, value in asdict(net.config).items())  # type: ignore[call-overload]
     size = path.stat().st_size / 2**20
-    return f"`{module.replace('.', '/')}.py`: {count / 1e6:.2f} million parameters, {size:.1f} MiB in bf16. Its numbers: {config}."
+    file = f"`{module.replace('.', '/')}.py`"
+    return f"{file}: {count / 1e6:.2f} million parameters, {size:.1f} MiB in bf16. Its numbers: {config}."
 
 
 def recipe_text(made: Made) -> str:

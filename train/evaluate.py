@@ -140,14 +140,14 @@ def colour(source: Path, plan: Plan, engine: EngineSettings, tell: Tell = print)
         WeightsError: weights that cannot be used.
     """
     lines = []
-    net = features.loaded()
+    net = features.loaded() if features.SHIPPED.is_file() else None
     with tempfile.TemporaryDirectory() as folder:
         painters = [Painter(model, engine, Path(folder)) for model in plan.models]
         for name, path in sets_of(source):
             if name == "sr":  # for upscalers
                 continue
             truths = chosen(path, plan.limit)
-            true = [features.features_of(net, truth, plan.seed + i) for i, truth in enumerate(truths)]
+            true = [features.features_of(net, truth, plan.seed + i) for i, truth in enumerate(truths)] if net else []
             for kind in plan.inputs:
                 pages = [black_and_white(truth, kind, plan.seed + i) for i, truth in enumerate(truths)]
                 systems: list[tuple[str, Callable[[int], Picture]]] = [("identity", pages.__getitem__)]
@@ -170,7 +170,7 @@ def scored(
     paint: Callable[[int], Picture],
     pages: Sequence[Picture],
     truths: Sequence[Picture],
-    net: features.FeatureNet,
+    net: features.FeatureNet | None,
     true: Sequence[NDArray[np.float32]],
     seed: int,
 ) -> Line:
@@ -181,8 +181,9 @@ def scored(
         if made.shape != truth.shape:
             made = np.asarray(cv2.resize(made, truth.shape[1::-1], interpolation=cv2.INTER_AREA), np.uint8)
         rows.append(metrics.colour_row(made, truth, page))
-        ours.append(features.features_of(net, made, seed + i))
-    kernel = features.distance(ours, true, seed) if len(truths) > 1 else None
+        if net is not None:
+            ours.append(features.features_of(net, made, seed + i))
+    kernel = features.distance(ours, true, seed) if len(ours) > 1 else None
     return Line("", "", "", metrics.mean_row(rows), kernel)
 
 

@@ -166,8 +166,15 @@ def table(rows: Mapping[str, Mapping[str, float]], first: str = "system") -> str
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     lines = [f"| {first} | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + first.count("|") + 1)]
     for name, row in rows.items():
-        lines.append(f"| {name} | " + " | ".join(shown(row[key]) if key in row else "" for key in columns) + " |")
+        lines.append(f"| {name} | " + " | ".join(cell(row, key) for key in columns) + " |")
     return "\n".join(lines)
+
+
+def cell(row: Mapping[str, float], key: str) -> str:
+    """A value as text; nothing where there is none; n is a number of pictures."""
+    if key not in row:
+        return ""
+    return f"{row[key]:.0f}" if key == "n" else shown(row[key])
 
 
 def shown(value: float) -> str:
