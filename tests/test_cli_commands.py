@@ -111,7 +111,8 @@ def test_quiet_says_nothing_but_errors(run: Run, tmp_path: Path) -> None:
 def test_json_lines_say_all_about_each_page(run: Run, tmp_path: Path) -> None:
     source = cbz(tmp_path / "a.cbz", {"1.png": page(), "2.png": page(colour=True), "3.png": b"nothing"})
     assert run("color", "--json", source) == ExitCode.PARTIAL
-    lines = {line["page"]: line for line in map(json.loads, run.out.splitlines())}
+    *pages, whole = map(json.loads, run.out.splitlines())
+    lines = {line["page"]: line for line in pages}
     assert lines[1].pop("colourfulness") < 1
     assert lines[1] == {
         "chapter": str(source),
@@ -129,6 +130,17 @@ def test_json_lines_say_all_about_each_page(run: Run, tmp_path: Path) -> None:
     assert (lines[2]["verdict"], lines[2]["action"], lines[2]["device"]) == ("colour", "kept", "")
     assert (lines[3]["verdict"], lines[3]["action"]) == (None, "failed")
     assert lines[3]["error"]
+    assert whole.pop("seconds") > 0
+    assert Path(whole.pop("target")).is_file()
+    assert whole == {
+        "chapter": str(source),
+        "state": "done",
+        "counts": {"painted": 1, "kept": 1, "failed": 1},
+        "failed": [3],
+        "consistency": None,
+        "note": None,
+        "error": None,
+    }
 
 
 def test_a_dry_run_is_a_result_and_goes_to_stdout(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,8 +13,11 @@ from factories import cbz, chapter, page
 from standin import Loader, Notes
 
 from mangapaint import pixels
+from mangapaint.paint.consistency import Consistency
+from mangapaint.pipeline.contracts import ChapterResult, ChapterState
 from mangapaint.pipeline.run import run
 from mangapaint.report import html
+from mangapaint.report.jsonl import chapter_line
 from mangapaint.settings import InputSettings, Limits, RunSettings, Settings
 from mangapaint.signals import Stop
 
@@ -57,6 +61,16 @@ def test_nothing_is_fetched_and_pictures_show_before_and_after(tmp_path: Path) -
     assert decoded[0].shape == decoded[1].shape == (340, 240, 3)
     assert decoded[0][2, 2].min() > 240, "white paper before"
     assert decoded[1][2, 2, 2] < 200, "tinted after"
+
+
+def test_the_consistency_of_a_chapter_is_said_in_the_report_and_in_its_line(tmp_path: Path) -> None:
+    source = chapter(tmp_path / "a.cbz", 1)
+    done = ChapterResult(source, None, ChapterState.DONE, consistency=Consistency(4.25, 7, 30, 9))
+    html.write(tmp_path / "report.html", [done], [], InputSettings())
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "7 things were recognised on several of 9 pages" in text
+    assert "differ by 4.2 in ab" in text
+    assert json.loads(chapter_line(done))["consistency"] == {"spread": 4.25, "groups": 7, "regions": 30, "pages": 9}
 
 
 def test_a_long_report_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

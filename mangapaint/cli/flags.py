@@ -154,7 +154,7 @@ DryRun = Annotated[
     bool | None,
     _option("--dry-run", panel=RUN, help="Only look: pages, verdicts, sizes on stdout. Writes nothing."),
 ]
-Json = Annotated[bool, _option("--json", panel=RUN, help="One JSON line per page on stdout.")]
+Json = Annotated[bool, _option("--json", panel=RUN, help="One JSON line per page and one per chapter on stdout.")]
 Report = Annotated[
     Path | None,
     _option("--report", metavar="FILE.html", panel=RUN, help="Write a page with before and after under a slider."),

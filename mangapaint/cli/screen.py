@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mangapaint.errors import MangapaintError, printable
-from mangapaint.report.jsonl import Lines, page_line
+from mangapaint.report.jsonl import Lines, chapter_line, page_line
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -72,7 +72,7 @@ class Watch:
 
     Args:
         screen: where it shows.
-        json_lines: write a line per page to stdout.
+        json_lines: write a line per page and one per chapter to stdout.
         planned: a dry run: the pages are its result and go to stdout.
 
     Attributes:
@@ -131,6 +131,8 @@ class Watch:
             self.screen.say(f"page {result.page + 1}: {result.action} ({verdict})", level=VERBOSE)
 
     def chapter_done(self, result: ChapterResult) -> None:
+        if self.json_lines:
+            self.screen.result(chapter_line(result, planned=self.planned))
         if result.error is not None:
             self.screen.error(result.error)
             return
@@ -143,6 +145,12 @@ class Watch:
         if result.target is not None and result.state in {"done", "already done"}:
             line += f" -> {_shown(result.target)}"
         self.screen.say(line)
+        if result.consistency is not None:
+            found = result.consistency
+            self.screen.say(
+                f"colours of {found.groups} things seen on several pages differ by {found.spread:.1f} (ab)",
+                level=VERBOSE,
+            )
         if result.failed:
             pages = ", ".join(str(index + 1) for index in result.failed)
             self.screen.warn(f"{_shown(result.source)}: the original is kept of pages {pages}")

@@ -53,6 +53,7 @@ def _chapter(chapter: ChapterResult, pages: Sequence[PageResult], settings: Inpu
         "target": printable(str(chapter.target)) if done else "",
         "state": chapter.state.value,
         "error": str(chapter.error) if chapter.error else "",
+        "consistency": chapter.consistency,
         "flawed": bool(chapter.failed),
         "pages": [_page(page) for page in own],
         "pairs": _pairs(chapter, changed, settings, most) if done else [],

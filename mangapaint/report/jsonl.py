@@ -1,14 +1,15 @@
-"""One JSON line per page, for scripts."""
+"""One JSON line per page and one per chapter, for scripts."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING
 
 from mangapaint.errors import OutputError
 
 if TYPE_CHECKING:
-    from mangapaint.pipeline.contracts import PageResult
+    from mangapaint.pipeline.contracts import ChapterResult, PageResult
 
 
 def page_line(result: PageResult, *, planned: bool = False) -> str:
@@ -31,6 +32,22 @@ def page_line(result: PageResult, *, planned: bool = False) -> str:
         "device": result.device,
         "model": result.model,
         "error": result.error or None,
+    }
+    return json.dumps(said | {"planned": True} if planned else said)
+
+
+def chapter_line(result: ChapterResult, *, planned: bool = False) -> str:
+    """The line of a chapter, after those of its pages; it has `state` where they have `page`."""
+    said = {
+        "chapter": str(result.source),
+        "state": result.state,
+        "target": None if result.target is None else str(result.target),
+        "counts": {action.value: number for action, number in result.counts.items() if number},
+        "failed": [index + 1 for index in result.failed],
+        "seconds": round(result.seconds, 3),
+        "consistency": None if result.consistency is None else asdict(result.consistency),
+        "note": result.note or None,
+        "error": None if result.error is None else str(result.error),
     }
     return json.dumps(said | {"planned": True} if planned else said)
 
