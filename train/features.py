@@ -7,6 +7,7 @@ no FID or KID of the literature, which are on Inception features.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,10 +80,10 @@ def loaded(path: Path = SHIPPED) -> FeatureNet:
         ValueError: it is of another net.
     """
     tensors, metadata, _ = weightfile.read(path)
-    said = spec.from_metadata(metadata, filename=path.name) if spec.METADATA_KEY in metadata else None
-    if said is None or said.arch != "features":
+    said = json.loads(metadata.get(spec.METADATA_KEY, "{}"))
+    if said.get("arch") != "features":
         raise ValueError(f"{path} holds no feature net")
-    net = FeatureNet(typed(FeatureConfig, said.config, path.name))
+    net = FeatureNet(typed(FeatureConfig, said["config"], path.name))
     net.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=False)
     return net.eval().requires_grad_(False)
 

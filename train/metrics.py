@@ -30,7 +30,7 @@ FORMULAS = {
     "ink": "mean rise of L* where the page has L* < 20",
     "white_keep": "share of border paper (bright in page and truth) that stayed paper: C* < 4 and L* > 95",
     "edges": "correlation of the gradient of L* with the page's",
-    "kernel": "1000 MMD^2 with (x.y/d + 1)^3, unbiased (Binkowski et al. 2018), on features of our own net, so no "
+    "kernel": "MMD^2 with (x.y/d + 1)^3, unbiased (Binkowski et al. 2018), on features of our own net, so no "
     "KID of the literature; kernel_low, kernel_high: 95 % interval by bootstrap over pictures",
     "psnr_y": "-10 log10 of the mse of BT.601 luma / 255, border of the scale cut",
     "ssim_y": "SSIM of that luma",

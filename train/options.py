@@ -43,8 +43,10 @@ def tables(task: str) -> list[Table]:
         raise ValueError(f"no task is called {task}") from error
     found = [table_of(recipes.Schedule, "schedule")]
     for suffix, where in (("Config", "net"), ("Options", "options")):
-        for name, value in vars(module).items():
-            if name.endswith(suffix) and inspect.isclass(value) and dataclasses.is_dataclass(value):
+        classes = [value for name, value in vars(module).items() if name.endswith(suffix) and inspect.isclass(value)]
+        for value in classes:
+            extended = any(value in other.__mro__[1:] for other in classes)
+            if dataclasses.is_dataclass(value) and not extended:
                 found.append(table_of(value, where))
     return found
 

@@ -19,6 +19,7 @@ class Schedule:
     """How long and how fast; `minutes` counts the time of all sessions of the run together."""
 
     minutes: float = 60.0
+    """Of wall time, all sessions together."""
     steps: int = 0
     """Instead of minutes, where it is not 0."""
     batch: int = 16
@@ -26,21 +27,29 @@ class Schedule:
     workers: int = 1
     """Threads that make batches."""
     learning_rate: float = 3e-4
+    """Of AdamW, after the warm-up."""
     final_rate: float = 0.05
     """Share of the learning rate that is left at the end of the cosine."""
     warmup: int = 300
     """Steps of linear rise."""
     ema: float = 0.999
+    """Decay of the moving average of the weights, which is what ships."""
     clip: float = 1.0
+    """Largest norm of a net's gradient."""
     weight_decay: float = 0.0
+    """Decoupled, as AdamW has it."""
     betas: tuple[float, float] = (0.9, 0.99)
     """Of Adam; GANs want (0.5, 0.999) or (0, 0.9)."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """Net -> factor on the learning rate, e.g. of a discriminator (TTUR, Heusel et al. 2017); 1 where none is named."""
     seed: int = 0
+    """Of the first weights and of the batches; processes and sessions get seeds of their own from it."""
     checkpoint_seconds: float = 60.0
+    """Between two checkpoints."""
     log_every: int = 50
+    """Steps of which a row of the curve is the mean."""
     sample_every: int = 500
+    """Steps between two sheets of samples."""
 
 
 @dataclass(frozen=True, slots=True)

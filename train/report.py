@@ -37,7 +37,7 @@ def summed(lines: Sequence[Line]) -> dict[str, metrics.Row]:
         kernels = [line.kernel for line in group if line.kernel is not None]
         if kernels:
             whole = features.joined(kernels)
-            row |= {"kernel": 1000 * whole.value, "kernel_low": 1000 * whole.low, "kernel_high": 1000 * whole.high}
+            row |= {"kernel": whole.value, "kernel_low": whole.low, "kernel_high": whole.high}
         rows[f"{kind} | {system}"] = row
     return rows
 
@@ -66,7 +66,7 @@ def written(lines: Sequence[Line], source: str, seed: int) -> str:
     for line in lines:
         row: dict[str, object] = {"data": line.data, "input": line.input, "system": line.system, **line.figures}
         if line.kernel is not None:
-            row["kernel"] = [1000 * value for value in (line.kernel.value, line.kernel.low, line.kernel.high)]
+            row["kernel"] = [line.kernel.value, line.kernel.low, line.kernel.high]
         rows.append(row)
     whole = {
         "source": source,
