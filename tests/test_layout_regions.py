@@ -48,8 +48,24 @@ def test_px_of_lines_belong_to_the_nearest_region():
     assert labels[150, 198] == labels[150, 50] and labels[150, 202] == labels[150, 350]
 
 
-def test_a_black_page_has_no_regions():
-    assert not regions(np.zeros((60, 40), np.uint8)).any()
+def test_a_black_page_is_one_region():
+    assert (regions(np.zeros((60, 40), np.uint8)) == 1).all()
+
+
+def test_dense_tone_and_solid_black_are_regions_beside_paper():
+    page = np.full((200, 300), 255, np.uint8)
+    page[40:160, 40:140] = 110
+    page[40:160, 180:260] = 0
+    labels = regions(page)
+    assert len({labels[10, 10], labels[100, 90], labels[100, 220]}) == 3
+    assert (labels[50:150, 50:130] == labels[100, 90]).all()
+
+
+def test_a_line_parts_two_fields_of_dense_tone():
+    page = np.full((200, 300), 120, np.uint8)
+    page[:, 149:152] = 20
+    labels = regions(page)
+    assert labels[100, 60] != labels[100, 240]
 
 
 def test_nearest_keeps_labels_and_fills_the_rest():
