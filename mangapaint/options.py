@@ -135,6 +135,7 @@ OPTIONS: dict[str, Option] = {
     "dry-run": Option("run", "dry_run", _switch),
     "save-palette": Option("run", "save_palette", _file),
     "upscale": Option("upscale", "scale", _scale),
+    "order": Option("upscale", "order", _choice("color-first", "upscale-first")),
     "upscaler": Option("upscale", "model", _text),
     "model": Option("paint", "model", _text),
     "mode": Option("paint", "mode", _choice("auto", "ink", "gray")),

@@ -10,6 +10,7 @@ from typing import Literal
 
 OutputFormat = Literal["keep", "png", "jpeg", "webp", "avif"]
 Direction = Literal["auto", "rtl", "ltr"]
+Order = Literal["color-first", "upscale-first"]
 Mode = Literal["auto", "ink", "gray"]
 
 MIB = 2**20
@@ -67,6 +68,9 @@ class PaintSettings:
 class UpscaleSettings:
     scale: Literal[1, 2, 3, 4] = 1
     model: str = "upscaler"
+    order: Order = "color-first"
+    """color-first: the page is coloured as it came, then enlarged; upscale-first: the enlarged page is coloured, so
+    that the net sees more of a small one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,3 +71,22 @@ def test_a_missing_reference_is_found_before_anything_is_loaded(tmp_path: Path, 
     with pytest.raises(UsageError, match="absent.png"):
         paint(chapter(tmp_path / "a.cbz", 1), settings)
     assert not (tmp_path / "out").exists()
+
+
+def test_upscale_first_shows_the_enlarged_page_to_the_net(tmp_path: Path, settings: Settings) -> None:
+    source = cbz(tmp_path / "a.cbz", {"1.png": page(), "2.png": page(colour=True)})
+    after, digests = [], set()
+    for order in ("color-first", "upscale-first"):
+        ordered = replace(settings, upscale=replace(settings.upscale, order=order))  # type: ignore[arg-type]
+        digests.add(ordered.digest())
+        ordered = replace(ordered, run=replace(settings.run, output=tmp_path / order))
+        _, loader, _ = paint(source, ordered)
+        assert loader._painter is not None
+        with open_reader(tmp_path / order / "a.cbz", settings.input) as reader:
+            after.append([pixels.decode(reader.read(index), Limits()).pixels for index in range(2)])
+    assert len(digests) == 2
+    (one, kept_one), (other, kept_other) = after
+    assert one.shape == other.shape == (680, 480, 3)
+    assert (one != other).any(), "the net saw another size"
+    assert np.abs(one.astype(int).min(2) - other.astype(int).min(2)).mean() < 40
+    assert (kept_one == kept_other).all(), "coloured pages are only enlarged"

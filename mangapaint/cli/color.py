@@ -33,6 +33,7 @@ def color(
     seed: flags.Seed = None,
     upscale: flags.Upscale = None,
     upscaler: flags.Upscaler = None,
+    order: flags.Order = None,
     output: flags.Output = None,
     format: flags.Format = None,  # noqa: A002
     quality: flags.Quality = None,

@@ -96,6 +96,16 @@ Upscaler = Annotated[
     _option("--upscaler", metavar="NAME|hf:...|PATH", panel=UPSCALING, help="Net that enlarges. Default: upscaler."),
 ]
 
+Order = Annotated[
+    str | None,
+    _option(
+        "--order",
+        metavar="color-first|upscale-first",
+        panel=UPSCALING,
+        help="upscale-first: the enlarged page is coloured, which helps small pages. Default: color-first.",
+    ),
+]
+
 Output = Annotated[
     Path | None,
     _option(

@@ -30,7 +30,7 @@ from mangapaint.paint.enlarge import Enlarger
 from mangapaint.paint.firstlook import FirstLook, RememberingNet
 from mangapaint.paint.hintfiles import Named, matched
 from mangapaint.paint.hints import Cue, fill_of, read_cue
-from mangapaint.paint.look import LIFT, VIVID, Look
+from mangapaint.paint.look import Look, look_of
 from mangapaint.paint.memory import ChapterMemory
 from mangapaint.paint.palettefile import PaletteFile
 from mangapaint.paint.sightings import Sightings
@@ -158,7 +158,8 @@ class Colorizer:
         """How many pages of that size one call should get."""
         if self.net is None:
             return self.engine.fitting_batch("upscaler", height, width)
-        sides = [-(-side // self.net.multiple_of) * self.net.multiple_of for side in self.seen_size(height, width)]
+        scale, multiple_of = self.settings.upscale.scale if self.enlarges_first else 1, self.net.multiple_of
+        sides = [-(-side // multiple_of) * multiple_of for side in self.seen_size(scale * height, scale * width)]
         return self.engine.fitting_batch("painter", *sides)
 
     def paint(self, pages: list[PageImage], numbers: Sequence[int] = ()) -> list[Painted]:
@@ -172,16 +173,23 @@ class Colorizer:
             PageError: the hints of a page cannot be used.
         """
         started = self.engine.seconds
-        mode, nobody = self._paint.mode, [None] * len(pages)
-        drawings = [drawing_of(*each) for each in zip(pages, [mode] * len(pages), numbers or nobody, strict=True)]
         cues: list[Cue | None] = [None] * len(pages)
         for place, number in enumerate(numbers):
             if number in self.hints:
                 cues[place] = read_cue(self.hints[number], pages[place], self.settings.input.limits)
+        if self.enlarger is not None and self.enlarges_first:
+            pages = [self.enlarger.drawing(page) for page in pages]
+        mode, nobody = self._paint.mode, [None] * len(pages)
+        drawings = [drawing_of(*each) for each in zip(pages, [mode] * len(pages), numbers or nobody, strict=True)]
         layers = self.layers(drawings, cues)
         results = [self.composed(*each) for each in zip(drawings, layers, cues, strict=True)]
         seconds = (self.engine.seconds - started) / len(pages)
         return [Painted(pixels, seconds) for pixels in results]
+
+    @property
+    def enlarges_first(self) -> bool:
+        """Whether the net sees enlarged pages."""
+        return self.enlarger is not None and self.settings.upscale.order == "upscale-first"
 
     def upscale(self, pages: list[PageImage]) -> list[Painted]:
         """Enlarge pages without touching their colours."""
@@ -259,7 +267,7 @@ class Colorizer:
     def composed(self, drawing: Drawing, layer: Tensor, cue: Cue | None) -> NDArray[np.uint8]:
         """The full-resolution (and enlarged) coloured page."""
         page = torch.from_numpy(drawing.gray)[None, None].to(layer.device)
-        if self.enlarger is not None:
+        if self.enlarger is not None and not self.enlarges_first:
             page = self.enlarger.gray(page)
         fill = layer.new_zeros(1, 4, 1, 1)
         if cue is not None and not cue.dense:
@@ -276,12 +284,7 @@ class Colorizer:
     @property
     def look(self) -> Look:
         """What lies between the net and the composition."""
-        return Look(
-            1.0 if getattr(self.net, "takes_vividness", False) else self._paint.vividness,
-            float(getattr(self.net, "vivid", VIVID)),
-            float(getattr(self.net, "lift", LIFT)),
-            None if self.file is None else self.file.edits(),
-        )
+        return look_of(self.net, self._paint.vividness, None if self.file is None else self.file.edits())
 
     @property
     def _net(self) -> PaintingNet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import cv2
@@ -14,6 +15,7 @@ from mangapaint.engine.runner import Engine
 from mangapaint.errors import UsageError
 from mangapaint.models import store
 from mangapaint.models.upscaler_net import UpscalerNet
+from mangapaint.page import PageImage
 from mangapaint.settings import UpscaleSettings
 
 
@@ -46,6 +48,12 @@ class Enlarger:
             cast=False,
             finish=lambda y: (y.clamp(0, 1) * 255).round().to(torch.uint8),
         )
+
+    def drawing(self, page: PageImage) -> PageImage:
+        """The page enlarged and without colour, as a colouring net is to see it; (H * scale, W * scale, 3)."""
+        gray = torch.from_numpy(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY))[None, None]
+        large = self.gray(gray.to(self.engine.device.torch_device))[0, 0].cpu().numpy()
+        return replace(page, pixels=np.repeat(large[..., None], 3, 2))
 
     def colour(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 sRGB -> (H * scale, W * scale, 3): the net's detail in luminance over cubic colour."""

@@ -74,6 +74,12 @@ class Look:
         return lifted(vivid(paint, self.vivid * self.gain), self.lift)
 
 
+def look_of(net: object, vividness: float, edits: Edits | None) -> Look:
+    """The look that suits a colouring net (see models.painting) and a user's wishes."""
+    gain = 1.0 if getattr(net, "takes_vividness", False) else vividness
+    return Look(gain, float(getattr(net, "vivid", VIVID)), float(getattr(net, "lift", LIFT)), edits)
+
+
 def _with_lightness(ab: Tensor, page: Tensor) -> Tensor:
     gray = F.interpolate(page, ab.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
     return torch.cat([rgb_to_lab(gray.expand(-1, 3, -1, -1))[:, :1], ab], 1)
