@@ -27,7 +27,9 @@ DENSE = 0.5
 SHAPE = 0.02
 """Largest relative difference between the aspects of a page and of its hints."""
 THICK = 3
-"""Radius, px of the net's grid, of what is dark all over and so an area of its own, no line."""
+"""Radius, px of the net's grid, of what is dark all over and so an area, no line."""
+PIECE = 0.35
+"""Share of a dark area that the largest of its regions has at least, unless it fell to pieces."""
 HELD = 0.15
 """Share of a stroke that must lie in a region for it to count there: a stroke may cross a line by mistake."""
 COVERED = 0.3
@@ -129,13 +131,18 @@ def fill_of(cue: Cue, gray: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
 
 
 def areas(gray: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.int64]:
-    """Line-enclosed regions on half the grid of `size`; what is dark or toned all over is an area of its own."""
+    """Line-enclosed regions on half the grid of `size`; dark tone that fell to pieces at its dots is made whole."""
     labels = labelled(gray, size, 2)
     small = cv2.resize(gray, labels.shape[::-1], interpolation=cv2.INTER_AREA)
     dark = (small < INK).astype(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * THICK + 1, 2 * THICK + 1))
-    core, _ = components(np.asarray(cv2.erode(dark, disc, borderValue=1), np.uint8), 8)
-    grown = cv2.dilate(core.astype(np.float32), disc).astype(np.int64) * dark
+    core, stats = components(np.asarray(cv2.erode(dark, disc, borderValue=1), np.uint8), 8)
+    pairs, count = np.unique(np.stack([core[core > 0], labels[core > 0]]), axis=1, return_counts=True)
+    largest = np.zeros(len(stats), np.int64)
+    np.maximum.at(largest, pairs[0], count)
+    broken = largest < PIECE * stats[:, cv2.CC_STAT_AREA]
+    whole = np.where(broken[core], core, 0).astype(np.float32)
+    grown = cv2.dilate(whole, disc).astype(np.int64) * dark
     return np.where(grown > 0, grown + labels.max(), labels)
 
 
