@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import torch
 
-from mangapaint.models.painter_net import TEMPERATURE, PainterConfig, PainterNet, voted_together
+from mangapaint.models.painter_net import TEMPERATURE, PainterConfig, PainterNet
+from mangapaint.models.regional import voted_together
 from mangapaint.page import Region
 from mangapaint.paint.compose import lifted
 from mangapaint.paint.drawing import labelled, stitched, whole_regions

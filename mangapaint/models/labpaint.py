@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mangapaint.models.lab import lab_to_rgb
-from mangapaint.models.painter_net import voted_together
+from mangapaint.models.regional import voted_together
 
 LIGHTEST = 97.0
 """L* of paint without colour: paper."""

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mangapaint.models.lab import rgb_to_lab
-from mangapaint.models.painting import Guide, Memory
+from mangapaint.models.painting import Guide, Kin, Memory
+from mangapaint.models.regional import keys_of, mean_by
 
 PALETTE = 6**3
 """Cells of a palette: a 6x6x6 histogram of sRGB (paint.palette)."""
@@ -25,6 +26,12 @@ REFINEMENT = 0.7
 TOGETHER = 0.85
 """Weight of a region's common vote against that of each place."""
 
+KINDRED = 12.0
+"""Sharpness of the likeness (cosine) by which regions of different pages find each other."""
+STRANGER = 0.5
+"""Likeness under which a region has no kin."""
+AGREEMENT = 0.8
+"""Weight of the common vote of a region's kin against its own."""
 MEMORY_STRIDE = 8
 """Pixels of the page per descriptor."""
 CROP_TOKENS = 256
@@ -134,6 +141,10 @@ class PainterNet(nn.Module):
     multiple_of = 32
 
     @property
+    def descriptor_width(self) -> int:
+        return self.config.descriptor
+
+    @property
     def remembers(self) -> bool:
         """Whether it can follow a memory and guess colours without a palette."""
         return self.config.descriptor > 0
@@ -239,6 +250,7 @@ class PainterNet(nn.Module):
         temperature: float = 1.0,
         regions: Tensor | None = None,
         memory: Memory | None = None,
+        kin: Kin | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See `forward`."""
         x = seen.features
@@ -252,7 +264,12 @@ class PainterNet(nn.Module):
         ballots = F.log_softmax(votes, 1)
         ballots = F.interpolate(ballots, scale_factor=2, mode="bilinear", align_corners=False)
         if regions is not None:
-            ballots = torch.lerp(ballots, voted_together(ballots, regions), TOGETHER)
+            descriptors = seen.descriptors if kin is not None else None
+            common = [
+                self.common_vote(ballots[i], regions[i], cells[i], None if descriptors is None else descriptors[i], kin)
+                for i in range(len(ballots))
+            ]
+            ballots = torch.lerp(ballots, torch.stack(common), TOGETHER)
         share = torch.softmax(ballots / temperature, 1)
         mean = torch.einsum("nkhw,nkc->nchw", share, colours.float())
         mean = mean.detach()  # the votes learn from their own loss: an L1 loss would teach them the average again
@@ -269,6 +286,7 @@ class PainterNet(nn.Module):
         temperature: float = 1.0,
         regions: Tensor | None = None,
         memory: Memory | None = None,
+        kin: Kin | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Paint a batch.
 
@@ -279,12 +297,36 @@ class PainterNet(nn.Module):
             temperature: of the vote; under 1 the favourite colour counts for more (annealed mean).
             regions: (N, H / 2, W / 2) int64 labels from 0; the places of a region then vote together.
             memory: coloured places to follow where the page looks like them.
+            kin: regions of the chapter that vote along with regions like them; needs `regions`.
 
         Returns:
             paint (N, 5, H / 2, W / 2) float32: sRGB in 0..1, then ab of CIE Lab / 110; votes (N, K, H / 4, W / 4)
             float32 logits; cells (N, K) int64: which cells of the palette they are for.
         """
-        return self.choose(self.look(page, hints, palette), palette, temperature, regions, memory)
+        return self.choose(self.look(page, hints, palette), palette, temperature, regions, memory, kin)
+
+    def common_vote(
+        self, ballots: Tensor, regions: Tensor, cells: Tensor, descriptors: Tensor | None, kin: Kin | None
+    ) -> Tensor:
+        """The mean vote of each region, and of its kin, at every place of it: (K, h, w).
+
+        Args:
+            ballots: (K, h, w) log shares of the palette's colours.
+            regions: (h, w) int64 labels.
+            cells: (K,) of the palette.
+            descriptors: (D, h / 4, w / 4) or None.
+            kin: regions to agree with, or None.
+        """
+        label = regions.flatten()
+        mean = mean_by(ballots.flatten(1).T, label, int(label.max()) + 1)
+        if kin is not None and descriptors is not None:
+            known, keys = keys_of(descriptors, regions)
+            alike = keys @ kin.keys.T
+            share = torch.softmax(alike * KINDRED, 1)
+            said = share @ kin.ballots.index_select(1, cells)
+            weight = AGREEMENT * ((alike.amax(1, keepdim=True) - STRANGER) / (1 - STRANGER)).clamp(0, 1).sqrt()
+            mean[known] = torch.lerp(mean[known], said, weight)
+        return mean[label].T.reshape(ballots.shape)
 
     def paints(self, page: Tensor, hints: Tensor, guide: Guide) -> Tensor:
         """See mangapaint.models.painting.PaintingNet."""
@@ -293,23 +335,35 @@ class PainterNet(nn.Module):
     def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
         """Paint as of `paints`, and the descriptors of the places: (N, D, h / 8, w / 8)."""
         seen = self.look(page, hints, guide.palette)
-        memory = guide.memory if self.config.descriptor else None
-        return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory)[0], seen.descriptors
+        memory, kin = (guide.memory, guide.kin) if self.remembers else (None, None)
+        return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory, kin)[0], seen.descriptors
+
+    def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin:
+        """The largest regions of one page with what they voted for, for the other pages of the chapter.
+
+        Args:
+            page: (1, 1, H, W), as of `paints`.
+            hints: (1, 4, H, W).
+            guide: with regions; its kin is not asked.
+            blank: (H / 2, W / 2) bool, paper: regions that are mostly paper are left out.
+            most: regions to keep.
+        """
+        if guide.regions is None:
+            raise ValueError("kin are regions: the guide has none")
+        seen = self.look(page, hints, guide.palette)
+        _, votes, cells = self.choose(seen, guide.palette, TEMPERATURE, None, guide.memory)
+        ballots = F.interpolate(F.log_softmax(votes, 1), scale_factor=2, mode="bilinear", align_corners=False)[0]
+        label = guide.regions[0].flatten()
+        rows = torch.cat([ballots.flatten(1).T, blank.flatten()[:, None].to(ballots.dtype)], 1)
+        mean = mean_by(rows, label, int(label.max()) + 1)
+        known, keys = keys_of(seen.descriptors[0], guide.regions[0])
+        size = torch.bincount(label)[known] * (mean[known, -1] < 0.5)
+        order = size.argsort(descending=True, stable=True)[:most]
+        order = order[size[order] > 0]
+        spread = mean.new_full((len(order), PALETTE), math.log(DOUBT))
+        return Kin(keys[order], spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-1]))
 
     def expected(self, page: Tensor, hints: Tensor) -> Tensor:
         """Log shares of all cells by what is drawn alone, no palette being known: (N, 216, h / 4, w / 4) float32."""
         prior = cast(Tensor, self.prior).expand(len(page), -1)
         return F.log_softmax(self.guess(self.look(page, hints, prior).features).float(), 1)
-
-
-def voted_together(ballots: Tensor, regions: Tensor) -> Tensor:
-    """Mean of (N, K, H, W) over each region of (N, H, W) int64 labels, at every place of the region."""
-    n, k, _, _ = ballots.shape
-    result = torch.empty_like(ballots)
-    for i in range(n):
-        label = regions[i].flatten()
-        count = int(label.max()) + 1
-        total = ballots.new_zeros(count, k).index_add_(0, label, ballots[i].flatten(1).T)
-        size = torch.bincount(label, minlength=count).clamp_min(1)
-        result[i] = (total / size[:, None])[label].T.reshape(ballots.shape[1:])
-    return result

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Memory(NamedTuple):
-    """What coloured places looked like: tokens of references or of pages that were painted before.
+    """Coloured places to follow, as references have them.
 
     keys: (N or 1, M, D) unit vectors, alike where the same thing is drawn. values: (N or 1, M, 216) shares of the
     palette's cells. given: (N,) bool or None; False where a page has no memory.
@@ -18,6 +18,16 @@ class Memory(NamedTuple):
     keys: Tensor
     values: Tensor
     given: Tensor | None = None
+
+
+class Kin(NamedTuple):
+    """Regions of a chapter's pages, which vote together where they are alike.
+
+    keys: (R, D) unit vectors. ballots: (R, 216) mean log shares of the palette's cells.
+    """
+
+    keys: Tensor
+    ballots: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,7 @@ class Guide:
             after the net in any case unless the net has `takes_vividness = True`.
         seed: of whatever the net chooses by chance.
         memory: coloured places to follow, for nets that can.
+        kin: like regions of other pages to agree with, for nets that can.
     """
 
     palette: Tensor
@@ -38,6 +49,7 @@ class Guide:
     vividness: float = 1.0
     seed: int = 0
     memory: Memory | None = None
+    kin: Kin | None = None
 
 
 class PaintingNet(Protocol):

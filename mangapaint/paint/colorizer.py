@@ -29,9 +29,9 @@ from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, drawing_of, labelle
 from mangapaint.paint.enlarge import Enlarger
 from mangapaint.paint.firstlook import FirstLook, RememberingNet
 from mangapaint.paint.hintfiles import Named, matched
-from mangapaint.paint.hints import Cue, fill_of, read_cue
+from mangapaint.paint.hints import Cue, fill_of, palettes, read_cue
 from mangapaint.paint.look import Look, look_of
-from mangapaint.paint.memory import ChapterMemory
+from mangapaint.paint.memory import ChapterMemory, empty
 from mangapaint.paint.palettefile import PaletteFile
 from mangapaint.paint.sightings import Sightings
 from mangapaint.settings import PaintSettings, Settings
@@ -129,12 +129,12 @@ class Colorizer:
         self.palette = choice.palette if self.file is None else self.file.palette
         if not remembers:
             return
-        known: ChapterMemory | None = None
+        memory = empty(self.palette, int(getattr(self.net, "descriptor_width", 0)))
         for picture in choice.pictures:
-            one = look.reference(picture, self.palette)
-            known = one if known is None else known.joined(one)
-        own = look.chapter(seen, self.palette, known)
-        self.memory = own if known is None else known.joined(own)
+            memory = look.with_reference(memory, picture)
+        for page in seen:
+            memory = look.with_page(memory, page)
+        self.memory = memory
         for page in seen:
             self.seen_before += hashlib.sha256(page.pixels.tobytes()).digest()
 
@@ -222,7 +222,7 @@ class Colorizer:
             labels = self.moved([labelled(d.gray[window.slices], size, self._net.multiple_of) for d in drawings])
             page, share = reduced(gray.float() / 255, size), reduced(mask.float(), size)
             given = [np.zeros((4, *size), np.float32) if c is None else c.part(window, whole, size) for c in cues]
-            output, descriptors = self.run_net(page, self.moved(given), labels)
+            output, descriptors = self.run_net(page, self.moved(given), palettes(self.palette, cues), labels)
             found.append(torch.cat([output, whole_regions(share, labels)], 1))
             for i, each in enumerate(drawings):
                 if each.number is not None:
@@ -235,22 +235,22 @@ class Colorizer:
         """(N, ...) on the device."""
         return torch.from_numpy(np.stack(arrays)).to(self.engine.device.torch_device)
 
-    def run_net(self, page: Tensor, hints: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+    def run_net(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Net and upsampling along the drawing's edges.
 
         Args:
             page: (N, 1, h, w) in 0..1.
             hints: (N, 4, h, w), see PaintingNet.paints.
+            palette: (N, 216).
             labels: (N, H / 2, W / 2) int64 regions, H and W being h and w rounded up to what the net takes.
 
         Returns:
             (N, 5, h, w): paint sRGB in 0..1, ab in Lab units; and the net's descriptors of the padded page, if any.
         """
-        n, _, height, width = page.shape
+        height, width = page.shape[-2:]
         multiple_of = self._net.multiple_of
         margin = (0, -width % multiple_of, 0, -height % multiple_of)
         padded, hints = F.pad(page, margin, mode="replicate"), F.pad(hints, margin)
-        palette = self.palette.to(page.device).expand(n, -1)
         output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels)
         output, descriptors = output if isinstance(output, tuple) else (output, None)
         full = joint_upsample(output.float(), padded)[:, :, :height, :width]
@@ -258,8 +258,9 @@ class Colorizer:
 
     def paint_of(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """(N, 5, h / 2, w / 2), see PaintingNet.paints; of a net that remembers also what it describes."""
-        memory = self.memory.to_net(page.device) if self.memory is not None else None
-        guide = Guide(palette, labels, self._paint.vividness, self._paint.seed, memory)
+        memory = self.memory.memory(page.device) if self.memory is not None else None
+        kin = self.memory.kin(page.device) if self.memory is not None else None
+        guide = Guide(palette, labels, self._paint.vividness, self._paint.seed, memory, kin)
         if getattr(self._net, "remembers", False):
             return cast(RememberingNet, self._net).described(page, hints, guide)
         return self._net.paints(page, hints, guide)

@@ -15,7 +15,7 @@ from torch import Tensor
 from mangapaint.layout.measure import paper_level
 from mangapaint.layout.paper import paper
 from mangapaint.layout.regions import regions
-from mangapaint.models.painter_net import voted_together
+from mangapaint.models.regional import voted_together
 from mangapaint.page import PageImage, Region
 from mangapaint.paint.mode import mode_of
 

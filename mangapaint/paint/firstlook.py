@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mangapaint.engine.runner import Engine
+from mangapaint.engine.runner import Engine, Output
 from mangapaint.layout import strips
-from mangapaint.models.painting import Guide, PaintingNet
+from mangapaint.models.painting import Guide, Kin, PaintingNet
 from mangapaint.page import PageImage, Region
 from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, drawing_of, labelled, reduced
-from mangapaint.paint.memory import ChapterMemory, gathered, tokens
+from mangapaint.paint.memory import REGIONS, ChapterMemory, places_of
 from mangapaint.paint.palette import FULL
 
 WINDOWS = 3
@@ -30,6 +30,8 @@ class RememberingNet(PaintingNet, Protocol):
     """A colouring net that can follow a memory."""
 
     def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]: ...
+
+    def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin: ...
 
     def expected(self, page: Tensor, hints: Tensor) -> Tensor: ...
 
@@ -48,35 +50,38 @@ class FirstLook:
         self.net = net
         self.mode = mode
 
-    def chapter(self, pages: Sequence[PageImage], palette: Tensor, known: ChapterMemory | None) -> ChapterMemory:
-        """The memory of a chapter: every page is painted by the palette and by what is known, and noted.
-
-        Args:
-            pages: black and white.
-            palette: (1, 216).
-            known: tokens of references, or of the chapter before.
-        """
-        found = []
-        for page in pages:
-            drawing = drawing_of(page, self.mode)
-            for window in windows_of(drawing):
-                view = View(drawing, window, self.net)
-                paint, descriptors = self.described(view, palette, known)
-                found.append(tokens(descriptors[0], paint[0, :3], view.blank))
-        return gathered(found, palette)
-
-    def reference(self, picture: NDArray[np.uint8], palette: Tensor) -> ChapterMemory:
-        """The memory of one coloured picture, (H, W, 3) uint8 sRGB."""
-        gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
-        drawing = Drawing(gray, np.zeros(gray.shape, bool), "gray")
-        found = []
+    def with_page(self, memory: ChapterMemory, page: PageImage) -> ChapterMemory:
+        """The memory with the regions of a black-and-white page, coloured by the memory's palette and places."""
+        device = self.engine.device.torch_device
+        places = memory.memory(device)
+        drawing = drawing_of(page, self.mode)
         for window in windows_of(drawing):
             view = View(drawing, window, self.net)
-            _, descriptors = self.described(view, palette, None)
+            blank = view.blank.to(device)
+
+            def call(page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor, blank: Tensor = blank) -> Output:
+                return self.net.kin_of(page, hints, Guide(palette, labels, memory=places), blank, REGIONS)
+
+            found = self.engine.run("painter", call, view.page, view.hints, memory.palette, view.labels)
+            memory = memory.with_regions(Kin(*cast(tuple[Tensor, Tensor], found)))
+        return memory
+
+    def with_reference(self, memory: ChapterMemory, picture: NDArray[np.uint8]) -> ChapterMemory:
+        """The memory with the places of one coloured picture, (H, W, 3) uint8 sRGB."""
+        gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        drawing = Drawing(gray, np.zeros(gray.shape, bool), "gray")
+        for window in windows_of(drawing):
+            view = View(drawing, window, self.net)
+
+            def call(page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> Output:
+                return self.net.described(page, hints, Guide(palette, labels))
+
+            found = self.engine.run("painter", call, view.page, view.hints, memory.palette, view.labels)
+            descriptors = cast(tuple[Tensor, Tensor], found)[1].float().cpu()
             colour = torch.from_numpy(np.ascontiguousarray(picture[window.slices])).permute(2, 0, 1)[None].float() / 255
             paint = view.padded(without_ink(reduced(colour, view.size)))
-            found.append(tokens(descriptors[0], F.avg_pool2d(paint, 2)[0], view.blank))
-        return gathered(found, palette)
+            memory = memory.with_places(*places_of(descriptors[0], paint[0]))
+        return memory
 
     def palette(self, pages: Sequence[PageImage]) -> Tensor:
         """(1, 216) palette that the drawings themselves suggest."""
@@ -90,18 +95,6 @@ class FirstLook:
                 total = total + (shares * drawn).sum((2, 3))
         total = torch.as_tensor(total)
         return (total / total.sum().clamp_min(1e-6)).sqrt() * FULL
-
-    def described(self, view: View, palette: Tensor, known: ChapterMemory | None) -> tuple[Tensor, Tensor]:
-        """Paint (1, 5, h / 2, w / 2) and descriptors (1, D, h / 8, w / 8) on the CPU."""
-        device = self.engine.device.torch_device
-        memory = known.to_net(device) if known is not None else None
-
-        def call(page: Tensor, hints: Tensor, colours: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            return self.net.described(page, hints, Guide(colours, labels, memory=memory))
-
-        result = self.engine.run("painter", call, view.page, view.hints, palette, view.labels)
-        paint, descriptors = cast(tuple[Tensor, Tensor], result)
-        return paint.float().cpu(), descriptors.float().cpu()
 
     def expected(self, view: View) -> Tensor:
         """(1, 216, h / 4, w / 4) log shares on the CPU."""

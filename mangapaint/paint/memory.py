@@ -1,8 +1,7 @@
-"""What a chapter remembers of its colours: tokens of coloured places, gathered over pages, saved and continued."""
+"""What a chapter remembers of its colours: coloured places of references, regions of its pages; saved and continued."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,36 +13,41 @@ from torch import Tensor
 
 from mangapaint import atomic
 from mangapaint.errors import UsageError, printable
-from mangapaint.models.painting import Memory
-from mangapaint.paint.palette import CELLS, SIDE, corners
+from mangapaint.models.painting import Kin, Memory
+from mangapaint.paint.palette import CELLS, corners
 
-PER_PAGE = 1024
-"""Tokens taken from one page, evenly over it."""
-KINDS = 1024
-"""Tokens that a chapter keeps: means of like places."""
-ROUNDS = 8
-"""Of k-means."""
-NEAR = 0.17
-"""Distance in sRGB (0..1, largest channel) within which places agree with the colour that most of their kind have."""
+PER_PICTURE = 1024
+"""Places kept of one reference, evenly over it."""
+PLACES = 4096
+"""Places kept of all references."""
+REGIONS = 256
+"""Regions kept of one page, the largest."""
+ALL_REGIONS = 4096
+"""Regions kept of all chapters, the latest."""
 SUFFIX = ".safetensors"
+_FORMAT = {"format": "mangapaint memory"}
 
 
 @dataclass(frozen=True, slots=True)
 class ChapterMemory:
-    """Coloured places, and the palette that they were coloured by.
+    """What coloured things looked like.
 
     Attributes:
-        keys: (M, D) float32 unit vectors, the net's descriptors.
-        colours: (M, 3) float32 sRGB in 0..1 of the paint, not of paper or ink.
-        palette: (1, 216), see paint.palette.
+        palette: (1, 216) that the chapter is coloured by, see paint.palette.
+        keys: (M, D) float32 unit vectors, the net's descriptors of places of references.
+        colours: (M, 3) float32 sRGB in 0..1 of their paint, not of paper or ink.
+        kin_keys: (R, D) float32 unit vectors, descriptors of regions of pages.
+        ballots: (R, 216) float32 log shares of the palette's cells that they voted for.
     """
 
+    palette: Tensor
     keys: Tensor
     colours: Tensor
-    palette: Tensor
+    kin_keys: Tensor
+    ballots: Tensor
 
-    def to_net(self, device: torch.device) -> Memory | None:
-        """The memory as PaintingNet takes it, for any number of pages; None where it is empty."""
+    def memory(self, device: torch.device) -> Memory | None:
+        """The places as a net takes them, for any number of pages; None where there are none."""
         if not len(self.keys):
             return None
         values = torch.zeros(len(self.keys), CELLS)
@@ -51,102 +55,94 @@ class ChapterMemory:
             values.scatter_add_(1, index[0], share[0])
         return Memory(self.keys.to(device)[None], values.to(device)[None])
 
-    def joined(self, other: ChapterMemory) -> ChapterMemory:
-        """This memory and another one; the palette is this one's."""
-        return ChapterMemory(torch.cat([self.keys, other.keys]), torch.cat([self.colours, other.colours]), self.palette)
+    def kin(self, device: torch.device) -> Kin | None:
+        """The regions as a net takes them; None where there are none."""
+        return Kin(self.kin_keys.to(device), self.ballots.to(device)) if len(self.kin_keys) else None
+
+    def with_places(self, keys: Tensor, colours: Tensor) -> ChapterMemory:
+        """With the places of one more reference."""
+        return ChapterMemory(
+            self.palette,
+            torch.cat([self.keys, keys])[:PLACES],
+            torch.cat([self.colours, colours])[:PLACES],
+            self.kin_keys,
+            self.ballots,
+        )
+
+    def with_regions(self, kin: Kin) -> ChapterMemory:
+        """With the regions of one more page."""
+        return ChapterMemory(
+            self.palette,
+            self.keys,
+            self.colours,
+            torch.cat([self.kin_keys, kin.keys.float().cpu()])[-ALL_REGIONS:],
+            torch.cat([self.ballots, kin.ballots.float().cpu()])[-ALL_REGIONS:],
+        )
 
     def save(self, path: Path) -> None:
         """Write it as safetensors, whole or not at all."""
-        tensors = {"colours": self.colours, "keys": self.keys.to(torch.float16), "palette": self.palette}
-        atomic.write(path, save({k: v.contiguous() for k, v in tensors.items()}, {"format": "mangapaint memory"}))
+        tensors = {
+            "palette": self.palette,
+            "keys": self.keys.to(torch.float16),
+            "colours": self.colours,
+            "kin_keys": self.kin_keys.to(torch.float16),
+            "ballots": self.ballots.to(torch.float16),
+        }
+        atomic.write(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, _FORMAT))
 
 
-def load(path: Path, width: int) -> ChapterMemory:
-    """Read a memory for a net whose descriptors have that width.
+def empty(palette: Tensor, width: int) -> ChapterMemory:
+    """The memory of a chapter of which nothing was seen yet, for descriptors of that width."""
+    nothing = torch.zeros(0, width)
+    return ChapterMemory(palette, nothing, torch.zeros(0, 3), nothing, torch.zeros(0, CELLS))
+
+
+def load(path: Path, width: int | None = None) -> ChapterMemory:
+    """Read a memory for a net whose descriptors have that width; None takes any.
 
     Raises:
         UsageError: the file is missing, damaged, no memory, or another net's.
     """
+    shown = printable(str(path))
     try:
         tensors = load_file(path)
-        keys, colours, palette = (tensors[name].float() for name in ("keys", "colours", "palette"))
+        found = ChapterMemory(
+            **{name: tensors[name].float() for name in ("palette", "keys", "colours", "kin_keys", "ballots")}
+        )
     except FileNotFoundError as error:
-        raise UsageError(f"there is no palette file {printable(str(path))}", remedy="check the path") from error
+        raise UsageError(f"there is no palette {shown}", remedy="check the path") from error
     except (SafetensorError, OSError, KeyError) as error:
         raise UsageError(
-            f"{printable(str(path))} holds no memory of colours: {error}",
-            remedy="give a file that --save-palette wrote",
+            f"the palette {shown} holds no memory of colours: {error}", remedy="give a file that --save-palette wrote"
         ) from error
-    if keys.ndim != 2 or colours.shape != (len(keys), 3) or palette.shape != (1, CELLS):
-        raise UsageError(f"{printable(str(path))} holds no memory of colours: its tensors do not fit each other")
-    if len(keys) and keys.shape[1] != width:
+    places, regions = len(found.keys), len(found.kin_keys)
+    fits = found.palette.shape == (1, CELLS) and found.colours.shape == (places, 3)
+    if not fits or found.ballots.shape != (regions, CELLS) or found.keys.shape[1:] != found.kin_keys.shape[1:]:
         raise UsageError(
-            f"{printable(str(path))} was made with another model", remedy="colour the chapter before once more"
+            f"the palette {shown} holds no memory of colours: its tensors do not fit each other",
+            remedy="give a file that --save-palette wrote",
         )
-    return ChapterMemory(F.normalize(keys, dim=1), colours.clamp(0, 1), palette)
+    if width is not None and found.keys.shape[1:] != (width,):
+        raise UsageError(
+            f"the palette {shown} was made with another model", remedy="colour the chapter before once more"
+        )
+    return found
 
 
-def tokens(descriptors: Tensor, paint: Tensor, blank: Tensor) -> tuple[Tensor, Tensor]:
-    """Coloured places of one page.
+def places_of(descriptors: Tensor, paint: Tensor) -> tuple[Tensor, Tensor]:
+    """Coloured places of one reference.
 
     Args:
         descriptors: (D, h / 8, w / 8) unit vectors.
-        paint: (3, h / 2, w / 2) sRGB in 0..1.
-        blank: (h / 2, w / 2) bool, what stays paper.
+        paint: (3, h, w) sRGB in 0..1.
 
     Returns:
-        (T, D) keys and (T, 3) colours on the CPU, float32, at most PER_PAGE, in reading order.
+        (T, D) keys and (T, 3) colours on the CPU, float32, at most PER_PICTURE, in reading order.
     """
     height, width = descriptors.shape[1:]
     colours = F.adaptive_avg_pool2d(paint.float()[None], (height, width))[0].flatten(1).T
-    paper = F.adaptive_avg_pool2d(blank.float()[None, None], (height, width)).flatten()
     keys = descriptors.float().flatten(1).T
-    drawn = torch.nonzero(paper < 0.5).flatten()
-    if len(drawn) > PER_PAGE:
-        drawn = drawn[torch.linspace(0, len(drawn) - 1, PER_PAGE, device=drawn.device).long()]
-    return keys[drawn].cpu(), colours[drawn].cpu()
-
-
-def gathered(pages: Iterable[tuple[Tensor, Tensor]], palette: Tensor, kinds: int = KINDS) -> ChapterMemory:
-    """One memory of the tokens of many pages: like places get the colour that most of them have.
-
-    Args:
-        pages: what `tokens` gave for each page; their order does not matter beyond rounding.
-        palette: (1, 216) that they were painted by.
-        kinds: tokens to keep.
-    """
-    found = list(pages)
-    if not found:
-        return ChapterMemory(torch.zeros(0, 1), torch.zeros(0, 3), palette)
-    keys, colours = (torch.cat(parts) for parts in zip(*found, strict=True))
-    order = torch.argsort((colours * torch.tensor([1.0, 3.7, 9.1])).sum(1) + keys[:, 0])  # not that of the pages
-    keys, colours = keys[order], colours[order]
-    if len(keys) <= kinds:
-        return ChapterMemory(keys, colours, palette)
-    centres = keys[torch.linspace(0, len(keys) - 1, kinds).long()]
-    for _ in range(ROUNDS):
-        kind = (keys @ centres.T).argmax(1)
-        total = torch.zeros_like(centres).index_add_(0, kind, keys)
-        centres = torch.where(total.abs().sum(1, keepdim=True) > 0, F.normalize(total, dim=1), centres)
-    kind = (keys @ centres.T).argmax(1)
-    used = torch.bincount(kind, minlength=kinds) > 0
-    return ChapterMemory(centres[used], agreed(colours, kind, kinds)[used], palette)
-
-
-def agreed(colours: Tensor, kind: Tensor, kinds: int) -> Tensor:
-    """(kinds, 3): of each kind, the mean of the colours near the one that most have; no mixture of two camps.
-
-    Args:
-        colours: (T, 3) sRGB in 0..1.
-        kind: (T,) int64.
-        kinds: how many there are; those without colours get zeros.
-    """
-    counts = torch.zeros(kinds, CELLS)
-    for index, share in corners(colours.T[None, :, :, None]):
-        counts.index_put_((kind, index[0, :, 0]), share[0, :, 0], accumulate=True)
-    cell = counts.argmax(1)
-    peak = torch.stack([cell // SIDE**2, cell // SIDE % SIDE, cell % SIDE], 1).float() / (SIDE - 1)
-    near = ((colours - peak[kind]).abs().amax(1) < NEAR).float()
-    near = torch.where(torch.zeros(kinds).index_add_(0, kind, near)[kind] > 0, near, torch.ones(()))
-    total = torch.zeros(kinds, 3).index_add_(0, kind, colours * near[:, None])
-    return total / torch.zeros(kinds).index_add_(0, kind, near).clamp_min(1e-6)[:, None]
+    chosen = torch.arange(len(keys))
+    if len(chosen) > PER_PICTURE:
+        chosen = torch.linspace(0, len(keys) - 1, PER_PICTURE).long()
+    return keys[chosen].cpu(), colours[chosen].cpu()
