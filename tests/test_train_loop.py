@@ -152,6 +152,7 @@ def test_settings_on_the_command_line_are_typed_and_win_over_the_profile() -> No
     assert changed.schedule.minutes == load("upscaler", "gpu").schedule.minutes
     assert changed.options["patch"] == 20
     assert changed.sets["made"] == 1.0
+    assert "manga_bw" not in load("upscaler", None, ["sets.manga_bw=0"]).sets
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,29 @@ def evaluate(
 
 
 @app.command()
+def study(
+    recipes: Annotated[list[str], typer.Argument(help="Names in train/recipes, or .toml files.")],
+    source: Annotated[Path, typer.Option("--on", help="Pictures to score on, never trained on.", exists=True)],
+    vary: Annotated[list[str] | None, typer.Option(help="key.path=value|value; repeatable, all combinations.")] = None,
+    settings: SetOption = None,
+    minutes: Annotated[float | None, typer.Option(help="Of each run, instead of the recipes'.")] = None,
+    inputs: Annotated[list[str] | None, typer.Option("--input", help="gray, toned, ink, sketch; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(help="Pictures of each folder; 0 takes all.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of the drawings and of the bootstrap.")] = 0,
+    corpus: CorpusOption = CORPUS,
+    folder: Annotated[Path, typer.Option(help="Of the study.")] = RUNS / "study",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Short equal runs with something varied, scored together in one table."""
+    from train import evaluate as evaluation
+    from train import study as studies
+
+    plan = evaluation.Plan((), tuple(inputs or evaluation.INPUTS), limit, seed)
+    found = studies.cases(recipes, vary or ())
+    print(studies.study(found, settings or (), minutes, corpus, source, plan, folder, device=device))
+
+
+@app.command()
 def export(
     recipe: RecipeArgument,
     corpus: CorpusOption = CORPUS,

@@ -68,7 +68,7 @@ def black_and_white(picture: Picture, kind: str, seed: int) -> Picture:
             cv2.adaptiveThreshold(gray, 255, cv2.ADAPTIVE_THRESH_GAUSSIAN_C, cv2.THRESH_BINARY, 7, 4), np.uint8
         )
     elif kind != "gray":
-        batch = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
+        batch = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
         page, _ = manga_like(batch, KINDS[kind], np.random.default_rng(seed))
         gray = (page[0, 0] * 255).round().byte().numpy()
     return np.repeat(gray[..., None], 3, 2)
@@ -123,7 +123,7 @@ def chosen(source: Path, limit: int) -> list[Picture]:
     Raises:
         ValueError: there are none.
     """
-    found = [picture for _, picture in pictures(source)]
+    found = [np.array(picture) for _, picture in pictures(source)]
     if not found:
         raise ValueError(f"there are no pictures in {source}")
     if limit and len(found) > limit:

@@ -113,7 +113,10 @@ def kernel(a: Matrix, b: Matrix) -> Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """Squared maximum mean discrepancy, and its values in the draws of a bootstrap over pictures."""
+    """Squared maximum mean discrepancy, and its values in the draws of a bootstrap over pictures.
+
+    A draw that is one picture several times is nan.
+    """
 
     value: float
     draws: tuple[float, ...]
@@ -121,12 +124,12 @@ class Distance:
     @property
     def low(self) -> float:
         """Lower end of the 95 % interval."""
-        return float(np.quantile(self.draws, 0.025))
+        return float(np.nanquantile(self.draws, 0.025))
 
     @property
     def high(self) -> float:
         """Upper end of the 95 % interval."""
-        return float(np.quantile(self.draws, 0.975))
+        return float(np.nanquantile(self.draws, 0.975))
 
 
 def joined(distances: Sequence[Distance]) -> Distance:
@@ -162,7 +165,7 @@ def distance(ours: Sequence[NDArray[np.float32]], true: Sequence[NDArray[np.floa
 
     def mean(weight: Matrix) -> float:
         pairs = weight.sum() ** 2 - (weight**2).sum()
-        return float(weight @ terms @ weight / pairs) if pairs else 0.0
+        return float(weight @ terms @ weight / pairs) if pairs else float("nan")
 
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(count, np.full(count, 1 / count), DRAWS).astype(np.float64)

@@ -44,7 +44,7 @@ BETTER = {"mse": "lower", "mae": "lower", "dab": "lower", "kernel": "lower", "in
 def lab(picture: Picture) -> Plane:
     """(H, W, 3) L* in 0..100, a*, b*."""
     with torch.inference_mode():
-        batch = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
+        batch = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
         return np.asarray(rgb_to_lab(batch)[0].permute(1, 2, 0).contiguous().numpy(), np.float32)
 
 
@@ -163,7 +163,8 @@ def mean_row(rows: Sequence[Row]) -> Row:
 
 def table(rows: Mapping[str, Mapping[str, float]], first: str = "system") -> str:
     """A Markdown table, one line per system; ` | ` in a name parts the first columns, as it does in `first`."""
-    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    columns = max((list(row) for row in rows.values()), key=len, default=[])
+    columns += [key for key in dict.fromkeys(key for row in rows.values() for key in row) if key not in columns]
     lines = [f"| {first} | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + first.count("|") + 1)]
     for name, row in rows.items():
         lines.append(f"| {name} | " + " | ".join(cell(row, key) for key in columns) + " |")

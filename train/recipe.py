@@ -59,7 +59,7 @@ class Recipe:
     name: str
     task: str
     sets: Mapping[str, float]
-    """Sampling weight of one picture of each set of the corpus."""
+    """Sampling weight of one picture of each set of the corpus; a set with 0 is left out, and need not be there."""
     net: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     schedule: Schedule = field(default_factory=Schedule)
@@ -145,7 +145,8 @@ def load(path: Path | str, profile: str | None = None, overrides: Sequence[str] 
     for text in overrides:
         table = laid_over(table, override(text))
     schedule = typed(Schedule, table.pop("schedule", {}), f"{where} [schedule]")
-    return replace(typed(Recipe, {"name": file.stem, **table}, where), schedule=schedule)
+    recipe = typed(Recipe, {"name": file.stem, **table}, where)
+    return replace(recipe, schedule=schedule, sets={name: weight for name, weight in recipe.sets.items() if weight})
 
 
 def override(text: str) -> dict[str, Any]:

@@ -15,6 +15,10 @@ PSNR 17.2 dB on gray and 13.5 on screentoned input; ColorFlow, given references,
 pix2pix, pix2pix-cue, labgan, dcgan and wgan-gp published loss curves and pictures only."""
 
 
+ORDER = ("n", *metrics.FORMULAS, "kernel_low", "kernel_high")
+"""Of the columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One system on one kind of input of one set of pictures: the means of its figures."""
@@ -38,7 +42,7 @@ def summed(lines: Sequence[Line]) -> dict[str, metrics.Row]:
         if kernels:
             whole = features.joined(kernels)
             row |= {"kernel": whole.value, "kernel_low": whole.low, "kernel_high": whole.high}
-        rows[f"{kind} | {system}"] = row
+        rows[f"{kind} | {system}"] = {key: row[key] for key in ORDER if key in row}
     return rows
 
 
