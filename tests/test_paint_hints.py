@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from factories import cbz, encoded, folder
 from numpy.typing import NDArray
 from small_nets import paint, settings_of
@@ -19,7 +20,8 @@ from mangapaint.cli.state import State
 from mangapaint.errors import PageError, UsageError
 from mangapaint.page import PageImage
 from mangapaint.paint.hintfiles import matched
-from mangapaint.paint.hints import fill_of, read_cue
+from mangapaint.paint.hints import fill_of, palettes, read_cue
+from mangapaint.paint.palette import palette_of
 from mangapaint.pipeline.loading import ColorizerLoader
 from mangapaint.settings import Limits, Settings
 
@@ -115,6 +117,31 @@ def test_a_coloured_reference_is_dense(tmp_path: Path) -> None:
     blurred = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8), (0, 0), 5)
     (tmp_path / "a.png").write_bytes(encoded((blurred * np.array([1.0, 0.4, 0.2])).astype(np.uint8)))
     assert read_cue(tmp_path / "a.png", PageImage(drawing()), Limits()).dense
+
+
+def test_a_dense_cue_washes_over_small_regions_and_keeps_its_course_in_large_ones(tmp_path: Path) -> None:
+    course = np.linspace(0, 1, 300)[None, :, None] * np.array(BLUE) + np.linspace(1, 0, 300)[None, :, None] * np.array(
+        RED
+    )
+    (tmp_path / "a.png").write_bytes(encoded(np.repeat(course, 200, 0).astype(np.uint8)))
+    page = drawing()
+    cv2.circle(page, (210, 100), 14, (0, 0, 0), 3)
+    fill = filled(tmp_path / "a.png", page)
+    assert np.ptp(fill[0, 100, 204:217]) < 0.01, "one colour within the small circle"
+    assert fill[0, 100, 40] > fill[0, 100, 140] + 0.1
+    assert 0.6 < fill[3].min() <= fill[3].max() < 0.8, "the net has its say"
+
+
+def test_the_palette_of_a_page_follows_its_dense_cue_only(tmp_path: Path) -> None:
+    (tmp_path / "dense.png").write_bytes(encoded(np.full((200, 300, 3), RED, np.uint8)))
+    (tmp_path / "sparse.png").write_bytes(strokes((RED, (60, 60), (80, 90))))
+    dense, sparse = (read_cue(tmp_path / name, PageImage(drawing()), Limits()) for name in ("dense.png", "sparse.png"))
+    chapter = palette_of(torch.zeros(1, 3, 8, 8) + 0.5)
+    followed, kept, without = palettes(chapter, [dense, sparse, None])
+    assert torch.equal(kept, chapter[0])
+    assert torch.equal(without, chapter[0])
+    assert torch.cosine_similarity(followed, chapter[0], 0) < 0.7
+    assert palettes(torch.zeros(1, 0), [dense]).shape == (1, 0)
 
 
 def test_hints_of_another_size_are_scaled_and_of_another_shape_refused(tmp_path: Path) -> None:

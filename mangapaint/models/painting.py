@@ -56,7 +56,8 @@ class PaintingNet(Protocol):
     """A net that colours pages; an nn.Module with these.
 
     May have as well: `bank`, a buffer (K, 216) of palettes that fit it; `vivid` and `lift`, floats that replace
-    paint.colorizer.VIVID and LIFT; `takes_vividness = True` when `paints` itself makes colours as vivid as asked for.
+    paint.look.VIVID and LIFT; `takes_vividness = True` when `paints` itself makes colours as vivid as asked for;
+    `follows_cues = True` when it was trained with cues over whole pages, so that such hints are left to it alone.
 
     Attributes:
         long_side: px; what the net sees is reduced to this longest side, never enlarged.

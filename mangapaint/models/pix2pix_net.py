@@ -47,6 +47,7 @@ class Pix2PixNet(nn.Module):
         self.config = config
         # Guessed colours are an average and pale; those of a cue are meant as they are.
         self.vivid, self.lift = (1.1, 0.2) if config.cue else (1.5, 0.5)
+        self.follows_cues = config.cue
         self.unet = UNet(4 if config.cue else 1, 3, config.base, config.cap)
 
     def forward(self, sketch: Tensor, cue: Tensor | None = None) -> Tensor:

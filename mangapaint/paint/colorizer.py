@@ -248,8 +248,7 @@ class Colorizer:
             (N, 5, h, w): paint sRGB in 0..1, ab in Lab units; and the net's descriptors of the padded page, if any.
         """
         height, width = page.shape[-2:]
-        multiple_of = self._net.multiple_of
-        margin = (0, -width % multiple_of, 0, -height % multiple_of)
+        margin = (0, -width % self._net.multiple_of, 0, -height % self._net.multiple_of)
         padded, hints = F.pad(page, margin, mode="replicate"), F.pad(hints, margin)
         output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels)
         output, descriptors = output if isinstance(output, tuple) else (output, None)
@@ -271,10 +270,11 @@ class Colorizer:
         if self.enlarger is not None and not self.enlarges_first:
             page = self.enlarger.gray(page)
         fill = layer.new_zeros(1, 4, 1, 1)
-        if cue is not None and not cue.dense:
+        dense = cue is not None and cue.dense
+        if cue is not None and not (dense and getattr(self.net, "follows_cues", False)):
             fill = fill_of(cue, drawing.gray, (layer.shape[2], layer.shape[3])).to(layer.device)
         given, weight = fill[:, :3], fill[:, 3:]
-        paper_share = layer[:, 5:6] * (1 - weight)
+        paper_share = layer[:, 5:6] * (1 if dense else 1 - weight)
         if drawing.mode == "gray":
             ab = self.look.gray(layer[:, 3:5], torch.from_numpy(drawing.gray)[None, None].to(layer.device) / 255)
             colour = under_luminance(torch.lerp(ab, rgb_to_lab(given)[:, 1:], weight), page, paper_share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,17 @@ from mangapaint.layout.regions import INK
 from mangapaint.page import PageImage, Region
 from mangapaint.paint.compose import joint_upsample
 from mangapaint.paint.drawing import labelled, reduced
+from mangapaint.paint.palette import mixed, palette_of
 from mangapaint.settings import Limits
 
 COLOURED = 8.0
 """Distance from the page's own ab (CIE Lab) above which an opaque picture counts as a cue."""
 DENSE = 0.5
-"""Share of a page above which a cue is a reference to follow, no set of strokes: the net alone makes use of it."""
+"""Share of a page above which a cue is a reference, no set of strokes."""
+FOLLOWED = 0.7
+"""Share of a dense cue in the palette and in the colours of its page."""
+LARGE = 0.05
+"""Share of a page above which a region may hold several things, and so several colours of a dense cue."""
 SHAPE = 0.02
 """Largest relative difference between the aspects of a page and of its hints."""
 THICK = 3
@@ -50,7 +56,7 @@ class Cue:
 
     @property
     def dense(self) -> bool:
-        """Whether it covers most of the page."""
+        """Whether it covers most of the page, and so is followed where it suits, not to the letter."""
         return float(self.rgba[..., 3].mean()) > DENSE * 255
 
     def part(self, window: Region, page: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -108,8 +114,23 @@ def read_cue(path: Path, page: PageImage, limits: Limits) -> Cue:
     return Cue(np.dstack([colour, mask.astype(np.uint8) * 255]))
 
 
+def palettes(chapter: Tensor, cues: Sequence[Cue | None]) -> Tensor:
+    """(N, 216): the palette of each page, which is the chapter's (1, 216) but for pages with a dense cue.
+
+    A net that votes for colours of a palette could not follow a reference whose colours are not in it.
+    """
+    own = [chapter] * len(cues)
+    for place, cue in enumerate(cues):
+        if cue is not None and cue.dense and chapter.numel():
+            scale = min(1.0, 256 / max(cue.rgba.shape[:2]))
+            small = cv2.resize(cue.rgba[..., :3], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            given = palette_of(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255)
+            own[place] = mixed(torch.cat([chapter, given]), torch.tensor([1 - FOLLOWED, FOLLOWED]))
+    return torch.cat(own)
+
+
 def fill_of(cue: Cue, gray: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """The regions that hold a stroke, in its colour.
+    """The regions that hold a stroke, in its colour; or, of a dense cue, all regions, in what lies over them.
 
     Args:
         cue: its strokes.
@@ -122,10 +143,12 @@ def fill_of(cue: Cue, gray: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
     grid = areas(gray, size)
     page = (int(gray.shape[0]), int(gray.shape[1]))
     given = cue.part(Region(0, 0, page[1], page[0]), page, (grid.shape[0], grid.shape[1]))
-    filled = torch.from_numpy(spread(given, grid))[None]
+    filled = torch.from_numpy(washed(given, grid) if cue.dense else spread(given, grid))[None]
     even = (2 * grid.shape[0], 2 * grid.shape[1])
     guide = reduced(torch.from_numpy(gray)[None, None].float() / 255, even)
     full = reduced(joint_upsample(filled, guide), size)
+    if cue.dense:
+        return torch.cat([full[:, :3] / full[:, 3:].clamp_min(1e-3), full[:, 3:].clamp(0, 1) * FOLLOWED], 1)
     weight = ((full[:, 3:] - FAINT) / (1 - 2 * FAINT)).clamp(0, 1)
     return torch.cat([full[:, :3] / full[:, 3:].clamp_min(1e-3), weight], 1)
 
@@ -167,6 +190,18 @@ def spread(given: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.
         kind = nearest_kind(np.where(place, seeds[box], 0))
         result[:, *box][:, place] = np.concatenate([colours[kind[place]].T, np.ones((1, int(place.sum())))])
     return result
+
+
+def washed(given: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(4, h, w) like `given`, small regions in their mean colour; a large one keeps the cue's course of colours."""
+    flat = labels.ravel()
+    total = np.stack([np.bincount(flat, channel.ravel()) for channel in given])
+    area = np.bincount(flat)
+    mean = total[:, labels] / np.maximum(area, 1)[labels]
+    mean[:3] /= np.maximum(mean[3:], 1e-3)
+    mean[3] = mean[3] > 0.5
+    mean[:3] *= mean[3]
+    return np.where(area[labels] > LARGE * labels.size, given, mean).astype(np.float32)
 
 
 def strokes(given: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
