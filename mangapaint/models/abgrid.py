@@ -30,7 +30,8 @@ def bins() -> Tensor:
     level = torch.linspace(0, 1, CUBE, device="cpu")
     cube = torch.stack(torch.meshgrid(level, level, level, indexing="ij")).reshape(1, 3, CUBE, CUBE**2)
     ab = rgb_to_lab(cube)[0, 1:].flatten(1).T
-    return torch.unique(torch.round(ab / STEP), dim=0) * STEP
+    cells: Tensor = torch.unique(torch.round(ab / STEP), dim=0)
+    return cells * STEP
 
 
 def nearest(ab: Tensor) -> Tensor:

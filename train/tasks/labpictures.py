@@ -114,8 +114,3 @@ def composed(output: Tensor, page: Tensor, is_gray: Tensor) -> Tensor:
 def chroma_ratio(ab: Tensor, truth: Tensor) -> float:
     """Mean C*ab over that of the truth, both (N, 2, h, w): well under 1 is sepia."""
     return float(ab.norm(dim=1).mean() / truth.norm(dim=1).mean().clamp_min(1e-3))
-
-
-def frozen(module: nn.Module) -> None:
-    """Keep a part of a net as it is: no gradients, no new statistics."""
-    module.requires_grad_(False).eval()
