@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
 from mangapaint.models.labpaint import lightness
