@@ -10,6 +10,7 @@ import numpy as np
 from mangapaint.layout.lettering import find_glyphs, holds_lettering, is_blank_bubble, sparse_lettering, without_marks
 from mangapaint.layout.measure import Gray, Labels, Mask, components, crop_of, page_unit, paper_level
 from mangapaint.layout.regions import regions
+from mangapaint.layout.screentone import screened
 from mangapaint.page import Region
 
 WORKING_UNIT = 1000
@@ -20,6 +21,8 @@ REGION_UNIT = 460
 """Page width at which regions are trapped: about 600 px on the long side."""
 BLANKS = 3
 """So many blank bubbles, and more than lettered ones, tell a page whose lettering is kept elsewhere, as PDFs do."""
+TONE_SIDE = 0.04
+"""Side of the square, of the page's width, that fits into screentone without frame or outline; less is its rim."""
 RIM_LEVEL = 150
 """Anti-aliased px beside paper that are lighter than this still show the paper, not the ink."""
 
@@ -34,7 +37,10 @@ def paper(gray: Gray, *, neck: float = 0) -> Mask:
     Returns:
         (H, W) bool, True where the page must stay paper white (lettering inside counts as paper).
     """
-    return gutters(gray, neck=neck) | bubbles(gray)
+    found = gutters(gray, neck=neck) | bubbles(gray)
+    side = max(3, round(TONE_SIDE * page_unit(gray)))
+    tone = (screened(gray) & found).astype(np.uint8)
+    return found & (cv2.morphologyEx(tone, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) == 0)
 
 
 def gutters(gray: Gray, *, neck: float = 0) -> Mask:
