@@ -1,0 +1,128 @@
+"""A colouring net with all that it is told of a chapter; pages become layers of paint at the size that it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mangapaint.engine.runner import Engine
+from mangapaint.layout import strips
+from mangapaint.models.painting import Guide, PaintingNet
+from mangapaint.page import Region
+from mangapaint.paint.compose import joint_upsample
+from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, labelled, reduced, stitched, whole_regions
+from mangapaint.paint.firstlook import RememberingNet
+from mangapaint.paint.hints import Cue, palettes
+from mangapaint.paint.look import Look, look_of
+from mangapaint.paint.memory import ChapterMemory
+from mangapaint.paint.palettefile import PaletteFile
+from mangapaint.paint.sightings import Sightings
+from mangapaint.settings import PaintSettings
+
+
+class Brush:
+    """Runs a colouring net over the pages of one chapter after another.
+
+    Args:
+        engine: where the net runs.
+        net: on the engine's device.
+        paint: what the user wishes.
+
+    Attributes:
+        palette: (1, 216) of the chapter; (1, 0) for a net without a bank.
+        memory: coloured places of the chapter, None where the net follows none.
+        file: the palette.toml that is followed, or None.
+        sightings: what was painted of the chapter so far.
+    """
+
+    def __init__(self, engine: Engine, net: PaintingNet, paint: PaintSettings) -> None:
+        self.engine = engine
+        self.net = net
+        self.settings = paint
+        self.palette = torch.zeros(1, 0)
+        self.memory: ChapterMemory | None = None
+        self.file: PaletteFile | None = None
+        self.sightings: list[Sightings] = []
+
+    @property
+    def look(self) -> Look:
+        """What lies between the net and the composition."""
+        return look_of(self.net, self.settings.vividness, None if self.file is None else self.file.edits())
+
+    def seen_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width, px, at which the net sees a page of that size, padding not counted."""
+        scale = min(1.0, self.net.long_side / max(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """The same, padding counted."""
+        high, wide = self.seen_size(height, width)
+        return high + -high % self.net.multiple_of, wide + -wide % self.net.multiple_of
+
+    def layers(self, drawings: Sequence[Drawing], cues: Sequence[Cue | None]) -> list[Tensor]:
+        """(1, 6, h, w) each, at the size the net saw: paint, ab (Lab units), paper."""
+        height, width = drawings[0].gray.shape
+        windows = [Region(0, 0, width, height)]
+        if strips.is_strip(height, width):
+            windows = strips.cut(drawings[0].gray, round(1.4 * width), STRIP_OVERLAP)
+            return [stitched(self.seen([d], [c], windows), windows) for d, c in zip(drawings, cues, strict=True)]
+        return list(self.seen(drawings, cues, windows))
+
+    def seen(self, drawings: Sequence[Drawing], cues: Sequence[Cue | None], windows: Sequence[Region]) -> list[Tensor]:
+        """What the net says of each drawing in each window: (1, 6, h, w)."""
+        whole = drawings[0].gray.shape
+        found = []
+        for window in windows:
+            size = self.seen_size(window.height, window.width)
+            gray = self.moved([d.gray[window.slices] for d in drawings])[:, None]
+            mask = self.moved([d.paper[window.slices] for d in drawings])[:, None]
+            labels = self.moved([labelled(d.gray[window.slices], size, self.net.multiple_of) for d in drawings])
+            page, share = reduced(gray.float() / 255, size), reduced(mask.float(), size)
+            given = [np.zeros((4, *size), np.float32) if c is None else c.part(window, whole, size) for c in cues]
+            output, descriptors = self.run_net(page, self.moved(given), palettes(self.palette, cues), labels)
+            found.append(torch.cat([output, whole_regions(share, labels)], 1))
+            for i, each in enumerate(drawings):
+                if each.number is not None:
+                    what = None if descriptors is None else descriptors[i]
+                    seen = found[-1][i : i + 1], page[i : i + 1], labels[i]
+                    self.sightings.append(self.look.sightings(each.number, *seen, each.mode, what))
+        return [part[i : i + 1] for part in found for i in range(len(part))]
+
+    def moved(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
+        """(N, ...) on the device."""
+        return torch.from_numpy(np.stack(arrays)).to(self.engine.device.torch_device)
+
+    def run_net(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Net and upsampling along the drawing's edges.
+
+        Args:
+            page: (N, 1, h, w) in 0..1.
+            hints: (N, 4, h, w), see PaintingNet.paints.
+            palette: (N, 216).
+            labels: (N, H / 2, W / 2) int64 regions, H and W being h and w rounded up to what the net takes.
+
+        Returns:
+            (N, 5, h, w): paint sRGB in 0..1, ab in Lab units; and the net's descriptors of the padded page, if any.
+        """
+        height, width = page.shape[-2:]
+        margin = (0, -width % self.net.multiple_of, 0, -height % self.net.multiple_of)
+        padded, hints = F.pad(page, margin, mode="replicate"), F.pad(hints, margin)
+        output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels)
+        output, descriptors = output if isinstance(output, tuple) else (output, None)
+        full = joint_upsample(output.float(), padded)[:, :, :height, :width]
+        return torch.cat([full[:, :3], full[:, 3:] * 110], 1), descriptors
+
+    def paint_of(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """(N, 5, h / 2, w / 2), see PaintingNet.paints; of a net that remembers also what it describes."""
+        memory = self.memory.memory(page.device) if self.memory is not None else None
+        kin = self.memory.kin(page.device) if self.memory is not None else None
+        guide = Guide(palette, labels, self.settings.vividness, self.settings.seed, memory, kin)
+        if getattr(self.net, "remembers", False):
+            return cast(RememberingNet, self.net).described(page, hints, guide)
+        return self.net.paints(page, hints, guide)
