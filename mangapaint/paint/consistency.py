@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from mangapaint.paint.sightings import Floats, Sightings
 
 ALIKE = 0.8
-"""Cosine of two looks from which regions may show the same thing."""
+"""Cosine of two descriptors of a net from which regions may show the same thing."""
+ALIKE_GRAY = 0.7
+"""The same of gray patches: finds faces and heads seen alike, and some that only are as light and dark."""
 TONE = 0.12
 """Largest difference of their mean gray and of its deviation."""
 SIZE = 4.0
@@ -44,7 +46,7 @@ def consistency(pages: Sequence[Sightings]) -> Consistency | None:
     """Find regions that show the same thing and measure how their colours differ.
 
     Colour takes no part in finding them. From the largest region down, each that has no group yet gathers from every
-    other page the one region that is most alike: cosine of `look` at least ALIKE, gray and texture within TONE,
+    other page the one region that is most alike: cosine of `look` at least ALIKE (ALIKE_GRAY for gray patches), gray and texture within TONE,
     areas within a factor of SIZE. The choice must be mutual: on the page of the seed none may be more alike to the
     one chosen than the seed. Groups of at least PAGES pages count; a region is in one group at most.
     The order of `pages` does not matter.
@@ -61,10 +63,11 @@ def consistency(pages: Sequence[Sightings]) -> Consistency | None:
     )
     free = np.ones(len(share), bool)
     spreads: list[Floats] = []
+    alike = ALIKE if pages[0].described else ALIKE_GRAY
     for seed in np.argsort(-share, kind="stable")[:SEEDS]:
         if not free[seed]:
             continue
-        group = like(int(seed), number, share, tone, look, free)
+        group = like(int(seed), number, share, tone, look, free, alike)
         if len(group) < PAGES:
             continue
         free[group] = False
@@ -84,11 +87,12 @@ def like(
     tone: Floats,
     look: Floats,
     free: NDArray[np.bool_],
+    alike: float,
 ) -> NDArray[np.int64]:
     """The seed and at most one region of each other page that shows the same thing: indices."""
     score = look @ look[seed]
     ratio = share / share[seed]
-    fits = free & (score >= ALIKE) & (np.abs(tone - tone[seed]).max(1) <= TONE)
+    fits = free & (score >= alike) & (np.abs(tone - tone[seed]).max(1) <= TONE)
     fits &= (ratio <= SIZE) & (ratio >= 1 / SIZE) & (number != number[seed])
     candidates = np.flatnonzero(fits)
     candidates = candidates[np.lexsort((candidates, -score[candidates]))]

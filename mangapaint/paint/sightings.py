@@ -33,6 +33,7 @@ class Sightings:
         lab: (R, 3) float32, mean CIE Lab of the colour that was laid under the drawing.
         tone: (R, 2) float32 mean and deviation of the page's gray in the region, 0..1.
         look: (R, D) float32 unit vectors: the net's descriptors, or gray patches of what is around the region.
+        described: whether they are descriptors.
     """
 
     page: int
@@ -40,6 +41,7 @@ class Sightings:
     lab: Floats
     tone: Floats
     look: Floats
+    described: bool = True
 
 
 def sightings_of(
@@ -69,7 +71,7 @@ def sightings_of(
     tone = torch.stack([mean[:, 3], deviation], 1)
     found = [area[kept] / (rows * columns), mean[kept, :3], tone[kept]]
     share, colour, gray_level = (np.asarray(each.cpu().numpy(), np.float32) for each in found)
-    return Sightings(number, share, colour, gray_level, looks)
+    return Sightings(number, share, colour, gray_level, looks, descriptors is not None)
 
 
 def pooled(descriptors: Tensor, labels: Tensor, kept: Tensor) -> Floats:
