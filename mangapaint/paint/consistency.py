@@ -46,10 +46,10 @@ def consistency(pages: Sequence[Sightings]) -> Consistency | None:
     """Find regions that show the same thing and measure how their colours differ.
 
     Colour takes no part in finding them. From the largest region down, each that has no group yet gathers from every
-    other page the one region that is most alike: cosine of `look` at least ALIKE (ALIKE_GRAY for gray patches), gray and texture within TONE,
-    areas within a factor of SIZE. The choice must be mutual: on the page of the seed none may be more alike to the
-    one chosen than the seed. Groups of at least PAGES pages count; a region is in one group at most.
-    The order of `pages` does not matter.
+    other page the one region that is most alike: cosine of `look` at least ALIKE (of gray patches ALIKE_GRAY), gray
+    and texture within TONE, areas within a factor of SIZE. The choice must be mutual: on the page of the seed none
+    may be more alike to the one chosen than the seed. Groups of at least PAGES pages count; a region is in one group
+    at most. The order of `pages` does not matter.
 
     Returns:
         None when nothing was found often enough to be compared.
