@@ -55,7 +55,9 @@ class PaintSettings:
     references: tuple[Path, ...] = ()
     """Coloured pictures whose palette the chapter follows."""
     palette: Path | None = None
-    """A palette.toml that --save-palette wrote and somebody may have edited."""
+    """What --save-palette wrote: a palette.toml, which somebody may have edited, or a memory (.safetensors)."""
+    memory: bool = True
+    """Look at the chapter's pages first, so that like things get like colours."""
     hints: Path | None = None
     """A picture with an artist's colours for a single page, or a folder of such pictures, named like the pages."""
     vividness: float = 1.0

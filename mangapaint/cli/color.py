@@ -28,6 +28,7 @@ def color(
     reference: flags.Reference = None,
     palette: flags.Palette = None,
     save_palette: flags.SavePalette = None,
+    memory: flags.Memory = None,
     hints: flags.Hints = None,
     vividness: flags.Vividness = None,
     seed: flags.Seed = None,

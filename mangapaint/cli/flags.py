@@ -59,13 +59,26 @@ Palette = Annotated[
         "--palette",
         metavar="FILE",
         panel=PAINT,
-        help="Colours of another run, written by --save-palette; a palette.toml may be edited: a changed hex is "
-        "changed wherever that colour was.",
+        help="Colours of another run, written by --save-palette: a .safetensors goes on where that chapter ended; a "
+        "palette.toml may be edited: a changed hex is changed wherever that colour was.",
     ),
 ]
 SavePalette = Annotated[
     Path | None,
-    _option("--save-palette", metavar="FILE", panel=PAINT, help="Write the chapter's colours to a palette.toml."),
+    _option(
+        "--save-palette",
+        metavar="FILE",
+        panel=PAINT,
+        help="Write the chapter's colours: .toml for people, .safetensors with all that is remembered of its things.",
+    ),
+]
+Memory = Annotated[
+    bool | None,
+    _option(
+        "--memory/--no-memory",
+        panel=PAINT,
+        help="Look at the chapter's pages before painting, so that like things get like colours. Default: yes.",
+    ),
 ]
 Hints = Annotated[
     Path | None,

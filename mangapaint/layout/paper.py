@@ -40,7 +40,8 @@ def paper(gray: Gray, *, neck: float = 0) -> Mask:
     found = gutters(gray, neck=neck) | bubbles(gray)
     side = max(3, round(TONE_SIDE * page_unit(gray)))
     tone = (screened(gray) & found).astype(np.uint8)
-    return found & (cv2.morphologyEx(tone, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) == 0)
+    wide = cv2.morphologyEx(tone, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    return np.asarray(found & (wide == 0), bool)
 
 
 def gutters(gray: Gray, *, neck: float = 0) -> Mask:

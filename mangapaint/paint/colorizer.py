@@ -19,18 +19,17 @@ from mangapaint.models import store
 from mangapaint.models.lab import rgb_to_lab
 from mangapaint.models.painting import PaintingNet
 from mangapaint.page import PageImage
-from mangapaint.paint import choosing, palettefile
+from mangapaint.paint import memory, palettefile
 from mangapaint.paint.brush import Brush
 from mangapaint.paint.choosing import Glance
 from mangapaint.paint.compose import under_ink, under_luminance
 from mangapaint.paint.consistency import Consistency, consistency
 from mangapaint.paint.drawing import Drawing, drawing_of
 from mangapaint.paint.enlarge import Enlarger
-from mangapaint.paint.firstlook import FirstLook, RememberingNet
 from mangapaint.paint.hintfiles import Named, matched
 from mangapaint.paint.hints import Cue, fill_of, read_cue
-from mangapaint.paint.memory import empty
 from mangapaint.paint.palettefile import PaletteFile
+from mangapaint.paint.recall import recall
 from mangapaint.settings import Settings
 
 
@@ -106,47 +105,20 @@ class Colorizer:
         return f"{self.engine.device.torch_device} {self.engine.device.precision}"
 
     def prepare(self, pages: Sequence[Page]) -> None:
-        """Choose the chapter's palette (references, else a coloured cover, else one of the bank); find its hints."""
+        """Choose the chapter's palette, make its memory, find its hints."""
         brush, paint = self.brush, self.settings.paint
         if brush is None or paint is None:
             return
         brush.sightings = []
-        if paint.palette is not None:
-            brush.file = palettefile.read(paint.palette)
         if paint.hints is not None:
             match = matched(paint.hints, pages)
             self.hints = match.files
             for path in match.unmatched:
                 self.tell(f"warning: the hints {path.name} belong to no page of {pages[0].chapter}")
-        if isinstance(bank := getattr(brush.net, "bank", None), Tensor):
-            self.recall(brush, bank.float().cpu(), pages)
-
-    def recall(self, brush: Brush, bank: Tensor, pages: Sequence[Glance]) -> None:
-        """Choose the chapter's palette and, where the net can follow one, make its memory.
-
-        References come first; then the pages are looked at once, in an order of their own, and what was painted most
-        often where things look alike is what the second pass follows.
-        """
-        paint, brush.memory, self.seen_before = brush.settings, None, b""
-        remembers = bool(getattr(brush.net, "remembers", False))
-        look = FirstLook(self.engine, cast(RememberingNet, brush.net), paint.mode)
-        seen = list(choosing.anchors(pages)) if remembers else []
-
-        def suggested() -> Tensor:
-            return bank[paint.seed % len(bank)][None]
-
-        choice = choosing.choose(paint, bank, pages, self.settings.input.limits, suggested)
-        brush.palette = choice.palette if brush.file is None else brush.file.palette
-        if not remembers:
-            return
-        memory = empty(brush.palette, int(getattr(brush.net, "descriptor_width", 0)))
-        for picture in choice.pictures:
-            memory = look.with_reference(memory, picture)
-        for page in seen:
-            memory = look.with_page(memory, page)
-        brush.memory = memory
-        for page in seen:
-            self.seen_before += hashlib.sha256(page.pixels.tobytes()).digest()
+        if hasattr(brush.net, "bank"):
+            self.seen_before = recall(self.engine, brush, pages, self.settings.input.limits)
+        elif paint.palette is not None:
+            brush.file = palettefile.read(paint.palette)
 
     def consistency(self) -> Consistency | None:
         """How far things kept their colours over the pages painted since `prepare`."""
@@ -155,6 +127,11 @@ class Colorizer:
     def save_palette(self, path: Path, chapter: str) -> None:
         """Write the colours of the pages painted since `prepare`, with the changes that were made to them."""
         brush = self._brush
+        if path.suffix.lower() == memory.SUFFIX:
+            if brush.memory is None:
+                raise UsageError(f"{brush.settings.model} remembers no chapter", remedy="name a .toml file instead")
+            brush.memory.save(path)
+            return
         colours = palettefile.main_colours(brush.sightings)
         if brush.file is not None:
             colours = brush.file.continued(colours)

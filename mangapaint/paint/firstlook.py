@@ -83,14 +83,14 @@ class FirstLook:
             memory = memory.with_places(*places_of(descriptors[0], paint[0]))
         return memory
 
-    def palette(self, pages: Sequence[PageImage]) -> Tensor:
-        """(1, 216) palette that the drawings themselves suggest."""
+    def palette(self, pages: Sequence[PageImage], power: float) -> Tensor:
+        """(1, 216) palette that the drawings themselves suggest; a power over 1 keeps to what is likely."""
         total: Tensor | float = 0.0
         for page in pages:
             drawing = drawing_of(page, self.mode)
             for window in windows_of(drawing):
                 view = View(drawing, window, self.net)
-                shares = self.expected(view).exp()
+                shares = torch.softmax(self.expected(view) * power, 1)
                 drawn = F.adaptive_avg_pool2d((~view.blank)[None, None].float(), (shares.shape[2], shares.shape[3]))
                 total = total + (shares * drawn).sum((2, 3))
         total = torch.as_tensor(total)

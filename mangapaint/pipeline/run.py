@@ -28,7 +28,7 @@ from mangapaint.pipeline.preview import preview_chapter
 from mangapaint.settings import Settings
 from mangapaint.signals import Stop
 
-PALETTE_SUFFIXES = (".toml",)
+PALETTE_SUFFIXES = (".toml", ".safetensors")
 """Of what --save-palette can write."""
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 

@@ -1,0 +1,74 @@
+"""Before a chapter is painted: which palette it gets, and what is remembered of references and of its own pages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import cast
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from mangapaint.engine.runner import Engine
+from mangapaint.page import PageImage
+from mangapaint.paint import choosing, memory, palettefile
+from mangapaint.paint.brush import Brush
+from mangapaint.paint.choosing import Glance
+from mangapaint.paint.firstlook import FirstLook, RememberingNet
+from mangapaint.paint.mode import mode_of
+from mangapaint.settings import Limits
+
+SURE = 2.5
+"""Power of the guessed shares of colours: a palette holds what is likely, not all that is possible."""
+
+
+def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits) -> bytes:
+    """Choose the chapter's palette and, where the net can follow one, make its memory; both go to the brush.
+
+    A palette file comes first, then references, a cover in colour, and what the drawings suggest. The pages are looked
+    at in an order of their own, so that theirs does not matter.
+
+    Returns:
+        Digest of the pages that the memory was made from; empty without one.
+
+    Raises:
+        UsageError: a palette or a reference cannot be used.
+    """
+    paint, bank = brush.settings, cast(Tensor, brush.net.bank).float().cpu()  # type: ignore[attr-defined]
+    remembers = bool(getattr(brush.net, "remembers", False))
+    width = int(getattr(brush.net, "descriptor_width", 0))
+    brush.memory, brush.file = None, None
+    saved: memory.ChapterMemory | None = None
+    if paint.palette is not None and paint.palette.suffix.lower() == memory.SUFFIX:
+        saved = memory.load(paint.palette, width)
+    elif paint.palette is not None:
+        brush.file = palettefile.read(paint.palette)
+    look = FirstLook(engine, cast(RememberingNet, brush.net), paint.mode)
+    seen = list(choosing.anchors(pages)) if remembers else []
+
+    def suggested() -> Tensor:
+        if seen and paint.seed == 0 and paint.mode != "ink" and all(is_true_gray(page) for page in seen):
+            return look.palette(seen, SURE)
+        return bank[paint.seed % len(bank)][None]
+
+    choice = choosing.choose(paint, bank, pages, limits, suggested)
+    brush.palette = choice.palette
+    if saved is not None:
+        brush.palette = saved.palette
+    elif brush.file is not None:
+        brush.palette = brush.file.palette
+    if not remembers:
+        return b""
+    known = memory.empty(brush.palette, width) if saved is None else saved
+    for picture in choice.pictures:
+        known = look.with_reference(known, picture)
+    for page in seen if paint.memory else []:
+        known = look.with_page(known, page)
+    brush.memory = known
+    return b"".join(hashlib.sha256(page.pixels.tobytes()).digest() for page in seen)
+
+
+def is_true_gray(page: PageImage) -> bool:
+    """Whether a page is the luminance of coloured art and no drawing in ink."""
+    return mode_of(np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)) == "gray"
