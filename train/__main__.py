@@ -198,8 +198,9 @@ def told(error: Exception) -> tuple[str, ExitCode]:
     if isinstance(error, FloatingPointError):
         return f"{text} (go on from the last checkpoint with --set schedule.learning_rate=...)", ExitCode.INTERNAL
     if isinstance(error, OSError):
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
-        return text, ExitCode.OUTPUT if full else ExitCode.INPUT
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}:
+            return f"cannot write: {text} (what was saved before is whole; free space and run again)", ExitCode.OUTPUT
+        return text, ExitCode.INPUT
     if isinstance(error, ValueError):
         return text, ExitCode.USAGE
     return f"{type(error).__name__}: {text} (set {TRACEBACK}=1 to see where)", ExitCode.INTERNAL

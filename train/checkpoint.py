@@ -8,6 +8,7 @@ from typing import IO, Any, cast
 import torch
 
 from mangapaint import atomic
+from mangapaint.errors import OutputError
 
 
 def previous(path: Path) -> Path:
@@ -21,18 +22,26 @@ def save(path: Path, state: dict[str, Any]) -> None:
     Raises:
         OutputError: the disk is full or the folder cannot be written; `path` is what it was before.
     """
-    with atomic.writing(path) as part:
-        with part.open("wb") as file:
-            sink = _Sink(file)
-            try:
-                torch.save(state, cast(IO[bytes], sink))
-            except Exception:
-                if sink.error is not None:  # torch hides it behind an error of its own
-                    raise sink.error from None
-                raise
-        atomic.sync(part)  # whole on the disk before the old one moves
-        if path.is_file():
-            path.replace(previous(path))
+    try:
+        with atomic.writing(path) as part:
+            with part.open("wb") as file:
+                _write(state, file)
+            atomic.sync(part)  # whole on the disk before the old one moves
+            if path.is_file():
+                path.replace(previous(path))
+    except OutputError as error:
+        error.remedy = "the last checkpoint is whole; free space and give the same command again"
+        raise
+
+
+def _write(state: dict[str, Any], file: IO[bytes]) -> None:
+    sink = _Sink(file)
+    try:
+        torch.save(state, cast(IO[bytes], sink))
+    except Exception:
+        if sink.error is not None:  # torch hides it behind an error of its own
+            raise sink.error from None
+        raise
 
 
 class _Sink:

@@ -203,6 +203,9 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     if device.type == "cpu":
         memory.keep_freed_blocks()
+    elif device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
     training = Training(recipe, task, device, ranks)
     state = ranks.first_then_all(lambda: checkpoint.load(path))
     training.begin(state, start_from)
