@@ -90,6 +90,18 @@ def test_a_toned_area_is_coloured_apart_from_the_white_around_it(tmp_path: Path)
     assert fill[(3, *OUTSIDE)] == 0
 
 
+def test_a_stroke_over_coarse_dots_fills_the_whole_tone(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(strokes((GREEN, (50, 50), (90, 120))))
+    page = drawing()
+    page[32:169, 32:149] = 140
+    for y in range(36, 168, 14):
+        for x in range(36 + y % 4, 148, 14):
+            cv2.circle(page, (x, y), 3, (0, 0, 0), -1)
+    fill = filled(tmp_path / "a.png", page)
+    assert (fill[3, 40:160, 40:140] > 0.9).mean() > 0.95
+    assert fill[3, 40:160, 155:].max() < 0.05
+
+
 def test_soft_strokes_keep_their_colour_to_the_rim(tmp_path: Path) -> None:
     colour = np.zeros((200, 300, 4), np.uint8)
     cv2.line(colour, (60, 60), (90, 80), (*RED, 255), 8)

@@ -34,10 +34,18 @@ SHAPE = 0.02
 """Largest relative difference between the aspects of a page and of its hints."""
 THICK = 3
 """Radius, px of the net's grid, of what is dark all over and so an area, no line."""
-PIECE = 0.35
+DOTS = 2.5
+"""Deviation of the blur, px of the net's grid, that melts dots and hatching into tone but leaves no line dark."""
+INSIDE = 0.5
+"""Share of a region that must lie in such an area for its bright places to belong there."""
+PIECE = 0.85
 """Share of a dark area that the largest of its regions has at least, unless it fell to pieces."""
 HELD = 0.15
 """Share of a stroke that must lie in a region for it to count there: a stroke may cross a line by mistake."""
+LOST = 0.5
+"""Share of a stroke under which what counts is too little: it runs through many small regions, and is meant to."""
+SCRAP = 0.03
+"""Share of such a stroke that must lie in a region for it to count there."""
 COVERED = 0.3
 """Share of a region that is covered by a stroke and so makes it count there in any case."""
 SAME = 20.0
@@ -157,16 +165,17 @@ def areas(gray: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.int64]:
     """Line-enclosed regions on half the grid of `size`; dark tone that fell to pieces at its dots is made whole."""
     labels = labelled(gray, size, 2)
     small = cv2.resize(gray, labels.shape[::-1], interpolation=cv2.INTER_AREA)
-    dark = (small < INK).astype(np.uint8)
+    dark = (cv2.GaussianBlur(small, (0, 0), DOTS) < INK).astype(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * THICK + 1, 2 * THICK + 1))
-    core, stats = components(np.asarray(cv2.erode(dark, disc, borderValue=1), np.uint8), 8)
-    pairs, count = np.unique(np.stack([core[core > 0], labels[core > 0]]), axis=1, return_counts=True)
-    largest = np.zeros(len(stats), np.int64)
+    core, _ = components(np.asarray(cv2.erode(dark, disc, borderValue=1), np.uint8), 8)
+    whole = cv2.dilate(core.astype(np.float32), disc).astype(np.int64) * dark
+    pairs, count = np.unique(np.stack([whole[whole > 0], labels[whole > 0]]), axis=1, return_counts=True)
+    largest = np.zeros(int(whole.max()) + 1, np.int64)
     np.maximum.at(largest, pairs[0], count)
-    broken = largest < PIECE * stats[:, cv2.CC_STAT_AREA]
-    whole = np.where(broken[core], core, 0).astype(np.float32)
-    grown = cv2.dilate(whole, disc).astype(np.int64) * dark
-    return np.where(grown > 0, grown + labels.max(), labels)
+    broken = largest < PIECE * np.bincount(whole.ravel())
+    inside = np.bincount(labels[whole > 0], minlength=int(labels.max()) + 1) >= INSIDE * np.bincount(labels.ravel())
+    joins = broken[whole] & (whole > 0) & (inside[labels] | (small < INK))
+    return np.where(joins, whole + labels.max(), labels)
 
 
 def spread(given: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -243,7 +252,10 @@ def believed(kinds: NDArray[np.int32], labels: NDArray[np.int64]) -> NDArray[np.
         pairs, member, count = np.unique(
             np.stack([labels[place], pieces[place]]), axis=1, return_inverse=True, return_counts=True
         )
-        held = (count >= HELD * stats[pairs[1], cv2.CC_STAT_AREA]) | (count >= COVERED * area[pairs[0]])
+        size = stats[pairs[1], cv2.CC_STAT_AREA]
+        held = (count >= HELD * size) | (count >= COVERED * area[pairs[0]])
+        found = np.bincount(pairs[1], count * held, len(stats))[pairs[1]]
+        held |= (found < LOST * size) & (count >= SCRAP * size)
         seeds[place] = np.where(held[member.ravel()], kind, 0)
         whole[:, kind] = np.bincount(labels[seeds == kind], minlength=len(area))
     rim = whole < FRINGE * whole.max(1, keepdims=True)
