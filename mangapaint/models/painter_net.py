@@ -26,6 +26,14 @@ REFINEMENT = 0.7
 TOGETHER = 0.85
 """Weight of a region's common vote against that of each place."""
 
+FREE_TEMPERATURE = 0.7
+"""Of the votes where no palette is known, for all 216 cells."""
+LIKELY = 64
+"""Cells of a page that are voted for where no palette is known."""
+FREE_TOGETHER = 0.4
+"""TOGETHER where no palette is known: such pages are shaded, and lines enclose little."""
+FREE_GAIN = 1.9
+"""On a*, b* where no palette is known: the mean of many possible colours is paler than any of them."""
 KINDRED = 12.0
 """Sharpness of the likeness (cosine) by which regions of different pages find each other."""
 STRANGER = 0.5
@@ -204,6 +212,8 @@ class PainterNet(nn.Module):
 
     def look(self, page: Tensor, hints: Tensor, palette: Tensor) -> Seen:
         """See `forward` for the arguments."""
+        if not palette.shape[1]:
+            palette = cast(Tensor, self.prior).expand(len(page), -1)
         embedding = self.embed(palette)
         x = self.stem(F.pixel_unshuffle(torch.cat([page, hints], 1), 4))
         skips = []
@@ -243,6 +253,21 @@ class PainterNet(nn.Module):
         shares = known + share[:, :, -1:] * equal[:, None]
         return torch.log(shares + DOUBT).transpose(1, 2).reshape(n, -1, height, width)
 
+    def votes(self, x: Tensor, palette: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The palette's heaviest cells (N, K), their sRGB (N, K, 3), which are given (N, K), logits (N, K, H / 4, W / 4)."""
+        cells, colours, keys, given = self.keys(palette)
+        query = self.query(x)
+        logits = torch.einsum("nkc,nchw->nkhw", keys.to(query.dtype), query).float() / self.config.key_width**0.5
+        return cells, colours, given, logits
+
+    def guesses(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The same for the cells that the page as a whole makes likely, by what is drawn alone."""
+        logits = self.guess(x).float()
+        cells = torch.softmax(logits, 1).mean((2, 3)).topk(LIKELY, 1).indices
+        colours = torch.stack([cells // 36, cells // 6 % 6, cells % 6], 2).float() / 5
+        chosen = logits.gather(1, cells[:, :, None, None].expand(-1, -1, *logits.shape[2:]))
+        return cells, colours, torch.ones_like(cells, dtype=torch.bool), chosen
+
     def choose(
         self,
         seen: Seen,
@@ -254,9 +279,8 @@ class PainterNet(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See `forward`."""
         x = seen.features
-        cells, colours, keys, given = self.keys(palette)
-        query = self.query(x)
-        votes = torch.einsum("nkc,nchw->nkhw", keys.to(query.dtype), query).float() / self.config.key_width**0.5
+        free = not palette.shape[1]
+        cells, colours, given, votes = self.guesses(x) if free else self.votes(x, palette)
         if memory is not None:
             said = self.recalled(seen.descriptors, memory, cells, given)
             votes = votes + self.trust * F.interpolate(said, scale_factor=2, mode="bilinear", align_corners=False)
@@ -269,13 +293,13 @@ class PainterNet(nn.Module):
                 self.common_vote(ballots[i], regions[i], cells[i], None if descriptors is None else descriptors[i], kin)
                 for i in range(len(ballots))
             ]
-            ballots = torch.lerp(ballots, torch.stack(common), TOGETHER)
-        share = torch.softmax(ballots / temperature, 1)
+            ballots = torch.lerp(ballots, torch.stack(common), FREE_TOGETHER if free else TOGETHER)
+        share = torch.softmax(ballots / (FREE_TEMPERATURE if free else temperature), 1)
         mean = torch.einsum("nkhw,nkc->nchw", share, colours.float())
         mean = mean.detach()  # the votes learn from their own loss: an L1 loss would teach them the average again
         y = torch.tanh(self.head(torch.cat([x, F.avg_pool2d(mean, 2).to(x.dtype)], 1)).float())
         paint = torch.sigmoid(torch.logit(mean.clamp(0.02, 0.98)) + REFINEMENT * y[:, :3])
-        ab = rgb_to_lab(mean)[:, 1:] / 110 + 0.2 * REFINEMENT * y[:, 3:]
+        ab = rgb_to_lab(mean)[:, 1:] / 110 * (FREE_GAIN if free else 1) + 0.2 * REFINEMENT * y[:, 3:]
         return torch.cat([paint, ab], 1), votes, cells
 
     def forward(
@@ -293,7 +317,7 @@ class PainterNet(nn.Module):
         Args:
             page: (N, 1, H, W) luminance in 0..1, H and W multiples of 32.
             hints: (N, 4, H, W): sRGB in 0..1 times mask, and the mask (1 where an artist gave a colour).
-            palette: (N, 216), see paint.palette.
+            palette: (N, 216), see paint.palette; (N, 0) where none is known: what is drawn decides.
             temperature: of the vote; under 1 the favourite colour counts for more (annealed mean).
             regions: (N, H / 2, W / 2) int64 labels from 0; the places of a region then vote together.
             memory: coloured places to follow where the page looks like them.
@@ -362,8 +386,3 @@ class PainterNet(nn.Module):
         order = order[size[order] > 0]
         spread = mean.new_full((len(order), PALETTE), math.log(DOUBT))
         return Kin(keys[order], spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-1]))
-
-    def expected(self, page: Tensor, hints: Tensor) -> Tensor:
-        """Log shares of all cells by what is drawn alone, no palette being known: (N, 216, h / 4, w / 4) float32."""
-        prior = cast(Tensor, self.prior).expand(len(page), -1)
-        return F.log_softmax(self.guess(self.look(page, hints, prior).features).float(), 1)

@@ -35,7 +35,8 @@ class Guide:
     """What a net is told besides the page and the hints.
 
     Attributes:
-        palette: (N, 216), see paint.palette; (N, 0) for nets without a bank of palettes.
+        palette: (N, 216), see paint.palette; (N, 0) for nets without a bank of palettes, and for
+            those that have one: colour by what is drawn alone.
         regions: (N, h / 2, w / 2) int64 line-enclosed regions from 0, or None.
         vividness: what the user asks for; nets that sharpen or soften a vote may use it, the gain on chroma is applied
             after the net in any case unless the net has `takes_vividness = True`.

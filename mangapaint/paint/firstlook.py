@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol, cast
 
 import cv2
@@ -18,7 +17,6 @@ from mangapaint.models.painting import Guide, Kin, PaintingNet
 from mangapaint.page import PageImage, Region
 from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, drawing_of, labelled, reduced
 from mangapaint.paint.memory import REGIONS, ChapterMemory, places_of
-from mangapaint.paint.palette import FULL
 
 WINDOWS = 3
 """Windows of a scroll strip that are looked at."""
@@ -32,8 +30,6 @@ class RememberingNet(PaintingNet, Protocol):
     def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]: ...
 
     def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin: ...
-
-    def expected(self, page: Tensor, hints: Tensor) -> Tensor: ...
 
 
 class FirstLook:
@@ -82,23 +78,6 @@ class FirstLook:
             paint = view.padded(without_ink(reduced(colour, view.size)))
             memory = memory.with_places(*places_of(descriptors[0], paint[0]))
         return memory
-
-    def palette(self, pages: Sequence[PageImage], power: float) -> Tensor:
-        """(1, 216) palette that the drawings themselves suggest; a power over 1 keeps to what is likely."""
-        total: Tensor | float = 0.0
-        for page in pages:
-            drawing = drawing_of(page, self.mode)
-            for window in windows_of(drawing):
-                view = View(drawing, window, self.net)
-                shares = torch.softmax(self.expected(view) * power, 1)
-                drawn = F.adaptive_avg_pool2d((~view.blank)[None, None].float(), (shares.shape[2], shares.shape[3]))
-                total = total + (shares * drawn).sum((2, 3))
-        total = torch.as_tensor(total)
-        return (total / total.sum().clamp_min(1e-6)).sqrt() * FULL
-
-    def expected(self, view: View) -> Tensor:
-        """(1, 216, h / 4, w / 4) log shares on the CPU."""
-        return cast(Tensor, self.engine.run("painter", self.net.expected, view.page, view.hints)).float().cpu()
 
 
 class View:

@@ -33,7 +33,7 @@ class ChapterMemory:
     """What coloured things looked like.
 
     Attributes:
-        palette: (1, 216) that the chapter is coloured by, see paint.palette.
+        palette: (1, 216) that the chapter is coloured by, see paint.palette; (1, 0): by what is drawn alone.
         keys: (M, D) float32 unit vectors, the net's descriptors of places of references.
         colours: (M, 3) float32 sRGB in 0..1 of their paint, not of paper or ink.
         kin_keys: (R, D) float32 unit vectors, descriptors of regions of pages.
@@ -116,7 +116,7 @@ def load(path: Path, width: int | None = None) -> ChapterMemory:
             f"the palette {shown} holds no memory of colours: {error}", remedy="give a file that --save-palette wrote"
         ) from error
     places, regions = len(found.keys), len(found.kin_keys)
-    fits = found.palette.shape == (1, CELLS) and found.colours.shape == (places, 3)
+    fits = found.palette.shape in {(1, CELLS), (1, 0)} and found.colours.shape == (places, 3)
     if not fits or found.ballots.shape != (regions, CELLS) or found.keys.shape[1:] != found.kin_keys.shape[1:]:
         raise UsageError(
             f"the palette {shown} holds no memory of colours: its tensors do not fit each other",

@@ -8,6 +8,7 @@ from typing import cast
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 from mangapaint.engine.runner import Engine
@@ -19,15 +20,13 @@ from mangapaint.paint.firstlook import FirstLook, RememberingNet
 from mangapaint.paint.mode import mode_of
 from mangapaint.settings import Limits
 
-SURE = 2.5
-"""Power of the guessed shares of colours: a palette holds what is likely, not all that is possible."""
-
 
 def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits) -> bytes:
     """Choose the chapter's palette and, where the net can follow one, make its memory; both go to the brush.
 
-    A palette file comes first, then references, a cover in colour, and what the drawings suggest. The pages are looked
-    at in an order of their own, so that theirs does not matter.
+    A palette file comes first, then references, then a cover in colour. Else drawings in ink get a palette of the bank,
+    and the true gray of coloured art gets none: what is drawn decides. The pages are looked at in an order of their
+    own, so that theirs does not matter.
 
     Returns:
         Digest of the pages that the memory was made from; empty without one.
@@ -49,7 +48,7 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
 
     def suggested() -> Tensor:
         if seen and paint.seed == 0 and paint.mode != "ink" and all(is_true_gray(page) for page in seen):
-            return look.palette(seen, SURE)
+            return torch.zeros(1, 0)
         return bank[paint.seed % len(bank)][None]
 
     choice = choosing.choose(paint, bank, pages, limits, suggested)
