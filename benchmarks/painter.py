@@ -16,11 +16,10 @@ speed       seconds of the net for one page of 1152 px, best of 5
 from __future__ import annotations
 
 import argparse
-import hashlib
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -37,32 +36,12 @@ from mangapaint.paint.drawing import drawing_of
 from mangapaint.settings import EngineSettings, Limits, PaintSettings, Settings
 from train.corpus import pictures
 from train.metrics import colour_row, lab
+from train.single import Single
 from train.synth.manga import MangaOptions, manga_like
 
 Picture = NDArray[np.uint8]
 TURN = 120.0
 SHIFT = 16
-
-
-@dataclass(frozen=True)
-class Single:
-    """A page as `Colorizer.prepare` sees it."""
-
-    picture: Picture
-    index: int = 0
-    name: str = "page"
-    chapter: str = "chapter"
-
-    @property
-    def sha(self) -> str:
-        return hashlib.sha256(self.picture.tobytes()).hexdigest()
-
-    def verdict(self) -> Verdict:
-        lightness = self.picture.astype(np.int16)
-        return Verdict.COLOUR if np.ptp(lightness, 2).mean() > 8 else Verdict.GRAY
-
-    def image(self) -> PageImage:
-        return PageImage(self.picture)
 
 
 class Bench:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from mangapaint.engine.runner import Engine
 from mangapaint.models import store
@@ -24,6 +25,7 @@ from mangapaint.settings import EngineSettings, PaintSettings, Settings, Upscale
 from train import features, metrics
 from train.corpus import Picture, pictures
 from train.report import Line
+from train.single import Single
 from train.synth.degrade import jpeg
 from train.synth.manga import MangaOptions, manga_like
 
@@ -75,7 +77,7 @@ def black_and_white(picture: Picture, kind: str, seed: int) -> Picture:
 
 
 class Painter:
-    """One model as it is told things: nothing (a palette of its bank), the truth's palette, the truth blurred.
+    """One model as it is told things: nothing (each page is a chapter), the truth's palette, the truth blurred.
 
     Args:
         model: name or weights file.
@@ -85,9 +87,9 @@ class Painter:
 
     def __init__(self, model: str, engine: EngineSettings, folder: Path) -> None:
         self.name = Path(model).stem
-        self.colorizer = Colorizer(Engine(engine), Settings(paint=PaintSettings(model=model), engine=engine))
-        self.colorizer.prepare([])
-        self.palette = self.colorizer.palette
+        self.colorizer = Colorizer(
+            Engine(engine), Settings(paint=PaintSettings(model=model, memory=False), engine=engine)
+        )
         self.cue = folder / "cue.png"
         self.told = ["", *([", own palette"] if hasattr(self.colorizer.net, "bank") else [])]
         self.told += [", cue"] if self.heeds_hints() else []
@@ -102,11 +104,13 @@ class Painter:
     def painted(self, page: Picture, truth: Picture, told: str) -> Picture:
         """The page in colour; `told` is one of `self.told`."""
         self.colorizer.hints = {}
-        self.colorizer.palette = palette_of(small(truth)) if told == ", own palette" else self.palette
+        self.colorizer.prepare([Single(page)])
+        if told == ", own palette":
+            self.colorizer.palette = palette_of(small(truth))
         if told == ", cue":
             sigma = CUE_SIGMA * min(truth.shape[:2])
             blurred = cv2.GaussianBlur(truth, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-            cv2.imwrite(str(self.cue), blurred[..., ::-1])
+            Image.fromarray(np.asarray(blurred, np.uint8)).save(self.cue)
             self.colorizer.hints = {0: self.cue}
         return self.colorizer.paint([PageImage(page)], [0])[0].pixels
 

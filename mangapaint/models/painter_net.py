@@ -254,7 +254,7 @@ class PainterNet(nn.Module):
         return torch.log(shares + DOUBT).transpose(1, 2).reshape(n, -1, height, width)
 
     def votes(self, x: Tensor, palette: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The palette's heaviest cells (N, K), their sRGB (N, K, 3), which are given (N, K), logits (N, K, H / 4, W / 4)."""
+        """Heaviest cells of the palette (N, K), their sRGB (N, K, 3), which are given, logits (N, K, H / 4, W / 4)."""
         cells, colours, keys, given = self.keys(palette)
         query = self.query(x)
         logits = torch.einsum("nkc,nchw->nkhw", keys.to(query.dtype), query).float() / self.config.key_width**0.5
