@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from mangapaint import pixels
 from mangapaint.engine.runner import Engine
@@ -95,8 +96,8 @@ def references(bench: Bench, pages: Sequence[Picture], folder: Path) -> None:
     for number, truth in enumerate(pages):
         other = pages[(number + 1) % len(pages)]
         plain, strange = folder / "plain.png", folder / "turned.png"
-        cv2.imwrite(str(plain), other[..., ::-1])
-        cv2.imwrite(str(strange), turned(other)[..., ::-1])
+        Image.fromarray(other).save(plain)
+        Image.fromarray(turned(other)).save(strange)
         page = gray_of(truth)
         alone.append(colour_row(bench.painted(page), truth)["dab"])
         followed = bench.painted(page, references=(plain,))
