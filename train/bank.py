@@ -10,8 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mangapaint.layout.regions import regions
 from mangapaint.models.lab import rgb_to_lab
-from mangapaint.models.painter_net import TEMPERATURE, PainterNet
+from mangapaint.models.painter_net import PainterNet
+from mangapaint.models.painting import Guide
 from mangapaint.paint.palette import palette_of
 from train.corpus import Corpus
 from train.synth.manga import MangaOptions, manga_like
@@ -21,6 +23,11 @@ DRAWN = 160
 """Side of the drawings that palettes are ranked on, px."""
 TOGETHER = 6
 """Pictures that make one palette: a chapter has several characters and places."""
+REAL = "manga_bw"
+"""Set of real black-and-white pages."""
+REAL_PAGES = 4
+REAL_WIDTH = 576
+"""Width at which they are painted, px."""
 RICHEST = 0.3
 """Share of the candidates, by richness of colour, among which palettes far apart are picked."""
 
@@ -36,26 +43,53 @@ def richness(picture: Tensor) -> float:
 
 
 def ranked(net: PainterNet, bank: Tensor, corpus: Path, sets: dict[str, float], seed: int) -> Tensor:
-    """The bank in the order of use: of the half that paints plain ink in the most colours, the most natural first.
+    """The bank in the order of use: of the half that paints manga in the most colours, the most natural first.
 
     Natural is what comes nearest to the true colours of drawings that the palette was not made for (mean distance in
-    a*, b*): skin like skin, sky like sky.
+    a*, b*): skin like skin, sky like sky. Colours are counted on real black-and-white pages where the corpus has
+    them, else on those drawings.
     """
     rng = np.random.default_rng(seed)
     source = Corpus(corpus, sets)
     tiles = [cv2.resize(source.draw(rng)[1], (DRAWN, DRAWN), interpolation=cv2.INTER_AREA) for _ in range(16)]
     pictures = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).float() / 255
     page, _ = manga_like(pictures, MangaOptions(gray=0, toned=0), rng)
-    hints = torch.zeros(len(page), 4, DRAWN, DRAWN)
     truth = rgb_to_lab(F.avg_pool2d(pictures, 2))[:, 1:]
+    real = real_pages(corpus, rng)
+    drawings = [page[i : i + 1] for i in range(len(page))]
     rich, far = [], []
     with torch.inference_mode():
         for palette in bank:
-            paint = net(page, hints, palette[None].expand(len(page), -1), TEMPERATURE)[0][:, :3]
-            rich.append(float(np.mean([richness(one[None]) for one in paint])))
+            paint = painted(net, page, palette)
+            rich.append(float(np.mean([richness(painted(net, each, palette)) for each in real or drawings])))
             far.append(float((rgb_to_lab(paint)[:, 1:] - truth).square().sum(1).sqrt().mean()))
     dull = np.array(rich) < np.median(rich)
     return bank[torch.from_numpy(np.lexsort((np.array(far), dull)))]
+
+
+def painted(net: PainterNet, page: Tensor, palette: Tensor) -> Tensor:
+    """(N, 3, H / 2, W / 2) paint of (N, 1, H, W) pages under one palette, region by region."""
+    labels = [regions(cv2.resize(each[0].mul(255).byte().numpy(), None, fx=0.5, fy=0.5)) for each in page]
+    hints = torch.zeros(len(page), 4, *page.shape[2:])
+    guide = Guide(palette[None].expand(len(page), -1), torch.from_numpy(np.stack(labels).astype(np.int64)))
+    return net.paints(page, hints, guide)[:, :3]
+
+
+def real_pages(corpus: Path, rng: np.random.Generator) -> list[Tensor]:
+    """(1, 1, H, W) in 0..1: a few real black-and-white pages of the corpus; none where it has no such set."""
+    try:
+        source = Corpus(corpus, {REAL: 1.0})
+    except ValueError:
+        return []
+    found = []
+    for _ in range(REAL_PAGES):
+        picture = source.draw(rng)[1]
+        scale = REAL_WIDTH / picture.shape[1]
+        height = min(round(picture.shape[0] * scale), REAL_WIDTH * 3 // 2) // 32 * 32
+        whole = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        gray = cv2.cvtColor(np.ascontiguousarray(whole[:height, :REAL_WIDTH]), cv2.COLOR_RGB2GRAY)
+        found.append(torch.from_numpy(gray)[None, None].float() / 255)
+    return found
 
 
 def palettes(corpus: Path, sets: dict[str, float], count: int, seed: int) -> Tensor:
