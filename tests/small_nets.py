@@ -19,7 +19,7 @@ from mangapaint.pipeline.run import run
 from mangapaint.settings import EngineSettings, PaintSettings, RunSettings, Settings, UpscaleSettings
 from mangapaint.signals import Stop
 
-PAINTER = PainterConfig(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1), embedding=16, heads=2, bank=3)
+PAINTER = PainterConfig((8, 8, 8, 8), (1, 1, 1, 1), embedding=16, heads=2, bank=3, descriptor=8)
 UPSCALER = UpscalerConfig(channels=8, pairs=1)
 PAINTER_SPEC = ModelSpec("painter", "colorize", "painter", "p.safetensors", asdict(PAINTER), multiple_of=32)
 UPSCALER_SPEC = ModelSpec(
@@ -32,9 +32,9 @@ def weights(folder: Path, spec: ModelSpec, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     net = archs.build(spec.arch, spec.config)
     tensors = {key: torch.nan_to_num(value).contiguous() for key, value in net.state_dict().items()}
-    bank = tensors.get("bank")
-    if bank is not None:
-        bank.uniform_(0, 1)
+    for name in ("bank", "prior"):
+        if name in tensors:
+            tensors[name].uniform_(0, 1)
     safetensors.torch.save_file(tensors, folder / spec.filename, metadata=spec.metadata())
     return folder / spec.filename
 

@@ -79,14 +79,14 @@ def export(
         folder: of the run; holds the checkpoint.
         corpus: that the painter's bank of palettes is taken from.
         target: folder of the file.
-        bank_sets: sets of the corpus for the bank, with weights.
+        bank_sets: sets of the corpus for the bank, with weights; those of the recipe where it has none of them.
 
     Returns:
         `target` / NAME.safetensors: bf16, tensors in name order, no dates, so that the same EMA gives the same bytes.
     """
     net = trained(task, folder)
     if isinstance(net, PainterNet):
-        sets, seed = dict(bank_sets), recipe.schedule.seed
+        sets, seed = {k: v for k, v in bank_sets.items() if k in recipe.sets} or dict(recipe.sets), recipe.schedule.seed
         net.bank = bank.ranked(net, bank.palettes(corpus, sets, net.config.bank, seed), corpus, sets, seed)
     spec = spec_of(net, recipe)
     path = target / spec.filename

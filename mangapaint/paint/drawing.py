@@ -45,13 +45,16 @@ class Drawing:
 
 
 def drawing_of(page: PageImage, mode: str, number: int | None = None) -> Drawing:
-    """Luminance with dull or yellowed paper brought to white, its paper mask, and the mode."""
+    """Luminance, paper mask and mode of a page.
+
+    The dull or yellowed paper of a drawing in ink is brought to white; the true gray of coloured art is kept as it is.
+    """
     gray = np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-    mask = paper(gray)
-    white = paper_level(gray) + 8
+    mask, level, white = paper(gray), gray, paper_level(gray) + 8
     if DULL_PAPER <= white < 255:
-        gray = np.asarray(cv2.convertScaleAbs(gray, alpha=255 / white), np.uint8)
-    return Drawing(gray, mask, mode_of(gray) if mode == "auto" else mode, number)
+        level = np.asarray(cv2.convertScaleAbs(gray, alpha=255 / white), np.uint8)
+    seen = mode_of(level) if mode == "auto" else mode
+    return Drawing(gray if seen == "gray" else level, mask, seen, number)
 
 
 def labelled(gray: NDArray[np.uint8], size: tuple[int, int], multiple_of: int) -> NDArray[np.int64]:

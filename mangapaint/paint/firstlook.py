@@ -74,7 +74,7 @@ class FirstLook:
 
             found = self.engine.run("painter", call, view.page, view.hints, memory.palette, view.labels)
             descriptors = cast(tuple[Tensor, Tensor], found)[1].float().cpu()
-            colour = torch.from_numpy(np.ascontiguousarray(picture[window.slices])).permute(2, 0, 1)[None].float() / 255
+            colour = torch.from_numpy(np.array(picture[window.slices])).permute(2, 0, 1)[None].float() / 255
             paint = view.padded(without_ink(reduced(colour, view.size)))
             memory = memory.with_places(*places_of(descriptors[0], paint[0]))
         return memory

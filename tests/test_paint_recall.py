@@ -1,0 +1,105 @@
+"""What is decided before a chapter is painted, with real nets of random weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from factories import cbz, encoded, page
+from numpy.typing import NDArray
+from small_nets import paint, settings_of
+
+from mangapaint import pixels
+from mangapaint.archives import open_reader
+from mangapaint.errors import UsageError
+from mangapaint.page import PageImage
+from mangapaint.paint import memory
+from mangapaint.paint.recall import is_true_gray
+from mangapaint.settings import Limits, Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_of(tmp_path)
+
+
+def coloured(folder: Path, name: str, settings: Settings) -> dict[str, NDArray[np.uint8]]:
+    """Pages of an output by name."""
+    with open_reader(folder / "out" / name, settings.input) as reader:
+        return {reader.names[i]: pixels.decode(reader.read(i), Limits()).pixels for i in range(len(reader))}
+
+
+def with_paint(settings: Settings, **paint: object) -> Settings:
+    assert settings.paint is not None
+    return replace(settings, paint=replace(settings.paint, **paint))  # type: ignore[arg-type]
+
+
+def test_the_order_of_the_pages_does_not_matter(tmp_path: Path, settings: Settings) -> None:
+    pages = [page(seed=seed) for seed in range(3)]
+    paint(cbz(tmp_path / "a.cbz", {f"{i}.png": data for i, data in enumerate(pages)}), settings)
+    paint(cbz(tmp_path / "b.cbz", {f"{2 - i}.png": data for i, data in enumerate(pages)}), settings)
+    one, other = coloured(tmp_path, "a.cbz", settings), coloured(tmp_path, "b.cbz", settings)
+    for i in range(3):
+        difference = np.abs(one[f"{i}.png"].astype(int) - other[f"{2 - i}.png"])
+        assert difference.max() <= 1
+
+
+def test_pages_are_painted_otherwise_beside_others_and_alike_without_memory(tmp_path: Path, settings: Settings) -> None:
+    first, others = page(seed=0), [page(seed=seed) for seed in range(1, 4)]
+    for name, chapter in (("one.cbz", [first]), ("all.cbz", [first, *others])):
+        source = cbz(tmp_path / name, {f"{i}.png": data for i, data in enumerate(chapter)})
+        paint(source, settings)
+        alone = replace(settings, run=replace(settings.run, output=tmp_path / "alone" / "out"))
+        paint(source, with_paint(alone, memory=False))
+    together = [coloured(tmp_path, name, settings)["0.png"] for name in ("one.cbz", "all.cbz")]
+    apart = [coloured(tmp_path / "alone", name, settings)["0.png"] for name in ("one.cbz", "all.cbz")]
+    assert (together[0] != together[1]).any()
+    assert (apart[0] == apart[1]).all()
+
+
+def test_a_saved_memory_is_gone_on_from(tmp_path: Path, settings: Settings) -> None:
+    kept = tmp_path / "one.safetensors"
+    saving = replace(settings, run=replace(settings.run, save_palette=kept))
+    paint(cbz(tmp_path / "a.cbz", {"1.png": page(seed=0)}), saving)
+    before = memory.load(kept, 8)
+    again = tmp_path / "two.safetensors"
+    following = with_paint(replace(settings, run=replace(settings.run, save_palette=again)), palette=kept, seed=2)
+    paint(cbz(tmp_path / "b.cbz", {"1.png": page(seed=1)}), following)
+    after = memory.load(again, 8)
+    assert len(before.kin_keys) > 0
+    assert len(after.kin_keys) > len(before.kin_keys)
+    assert (after.palette == before.palette).all(), "the seed does not choose where a palette is given"
+
+
+def test_a_memory_that_is_none_is_named(tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    with pytest.raises(UsageError, match="bad.safetensors"):
+        paint(cbz(tmp_path / "a.cbz", {"1.png": page()}), with_paint(settings, palette=tmp_path / "bad.safetensors"))
+    assert not (tmp_path / "out" / "a.cbz").exists()
+
+
+def test_a_reference_is_remembered_place_by_place(tmp_path: Path, settings: Settings) -> None:
+    reference, kept = tmp_path / "r.png", tmp_path / "one.safetensors"
+    reference.write_bytes(page(colour=True))
+    saving = with_paint(replace(settings, run=replace(settings.run, save_palette=kept)), references=(reference,))
+    paint(cbz(tmp_path / "a.cbz", {"1.png": page(seed=0)}), saving)
+    found = memory.load(kept, 8)
+    assert len(found.keys) > 100
+    red = (found.colours[:, 0] - found.colours[:, 2] > 0.5).float().mean()
+    assert 0.01 < red < 0.2, "the red disc of the reference, and not all of it"
+
+
+def test_gray_art_gets_no_palette_and_colour_all_the_same(tmp_path: Path, settings: Settings) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (20, 15), np.uint8)
+    art = cv2.resize(noise, (240, 320), interpolation=cv2.INTER_CUBIC)
+    art = np.clip(art * 0.6 + 60, 45, 210).astype(np.uint8)
+    assert is_true_gray(PageImage(np.repeat(art[..., None], 3, 2)))
+    _, loader, _ = paint(cbz(tmp_path / "a.cbz", {"1.png": encoded(art)}), settings)
+    assert loader._painter is not None
+    assert loader._painter._colorizer.palette.shape == (1, 0)  # type: ignore[attr-defined]
+    after = coloured(tmp_path, "a.cbz", settings)["1.png"].astype(int)
+    assert np.ptp(after, axis=2).mean() > 1
+    assert np.abs(cv2.cvtColor(after.astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(int) - art).mean() < 3
