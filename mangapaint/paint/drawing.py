@@ -50,11 +50,17 @@ def drawing_of(page: PageImage, mode: str, number: int | None = None) -> Drawing
     The dull or yellowed paper of a drawing in ink is brought to white; the true gray of coloured art is kept as it is.
     """
     gray = np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-    mask, level, white = paper(gray), gray, paper_level(gray) + 8
-    if DULL_PAPER <= white < 255:
-        level = np.asarray(cv2.convertScaleAbs(gray, alpha=255 / white), np.uint8)
+    level = levelled(gray)
     seen = mode_of(level) if mode == "auto" else mode
-    return Drawing(gray if seen == "gray" else level, mask, seen, number)
+    return Drawing(gray if seen == "gray" else level, paper(gray), seen, number)
+
+
+def levelled(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) with dull or yellowed paper brought to white."""
+    white = paper_level(gray) + 8
+    if DULL_PAPER <= white < 255:
+        return np.asarray(cv2.convertScaleAbs(gray, alpha=255 / white), np.uint8)
+    return gray
 
 
 def labelled(gray: NDArray[np.uint8], size: tuple[int, int], multiple_of: int) -> NDArray[np.int64]:

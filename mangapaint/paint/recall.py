@@ -16,6 +16,7 @@ from mangapaint.page import PageImage
 from mangapaint.paint import choosing, memory, palettefile
 from mangapaint.paint.brush import Brush
 from mangapaint.paint.choosing import Glance
+from mangapaint.paint.drawing import levelled
 from mangapaint.paint.firstlook import FirstLook, RememberingNet
 from mangapaint.paint.mode import mode_of
 from mangapaint.settings import Limits
@@ -70,4 +71,5 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
 
 def is_true_gray(page: PageImage) -> bool:
     """Whether a page is the luminance of coloured art and no drawing in ink."""
-    return mode_of(np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)) == "gray"
+    gray = np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+    return mode_of(levelled(gray)) == "gray"
