@@ -103,3 +103,14 @@ def test_gray_art_gets_no_palette_and_colour_all_the_same(tmp_path: Path, settin
     after = coloured(tmp_path, "a.cbz", settings)["1.png"].astype(int)
     assert np.ptp(after, axis=2).mean() > 1
     assert np.abs(cv2.cvtColor(after.astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(int) - art).mean() < 5
+
+
+def test_panels_are_painted_by_themselves_and_bubbles_stay_white(tmp_path: Path, settings: Settings) -> None:
+    source = cbz(tmp_path / "a.cbz", {"1.png": page(width=600, height=850)})
+    paint(source, settings)
+    whole = coloured(tmp_path, "a.cbz", settings)["1.png"]
+    (tmp_path / "out" / "a.cbz").unlink()
+    paint(source, with_paint(settings, split="panels"))
+    panels = coloured(tmp_path, "a.cbz", settings)["1.png"]
+    assert (whole != panels).any()
+    assert (panels[:15] == 255).all() and (panels[:, :15] == 255).all(), "the margin"

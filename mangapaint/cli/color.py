@@ -28,6 +28,7 @@ def color(
     reference: flags.Reference = None,
     palette: flags.Palette = None,
     save_palette: flags.SavePalette = None,
+    split: flags.Split = None,
     memory: flags.Memory = None,
     hints: flags.Hints = None,
     vividness: flags.Vividness = None,

@@ -72,6 +72,15 @@ SavePalette = Annotated[
         help="Write the chapter's colours: .toml for people, .safetensors with all that is remembered of its things.",
     ),
 ]
+Split = Annotated[
+    str | None,
+    _option(
+        "--split",
+        metavar="page|panels",
+        panel=PAINT,
+        help="What the net sees at once: the page, or each panel by itself and larger. Default: page.",
+    ),
+]
 Memory = Annotated[
     bool | None,
     _option(

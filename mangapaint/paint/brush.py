@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from mangapaint.engine.runner import Engine
 from mangapaint.layout import strips
+from mangapaint.layout.panels import find_panels
 from mangapaint.models.painting import Guide, PaintingNet
 from mangapaint.page import Region
 from mangapaint.paint.compose import joint_upsample
@@ -24,6 +26,9 @@ from mangapaint.paint.memory import ChapterMemory
 from mangapaint.paint.palettefile import PaletteFile
 from mangapaint.paint.sightings import Sightings
 from mangapaint.settings import PaintSettings
+
+SMALLEST_PANEL = 48
+"""Px of what the net sees under which a panel is left to the page."""
 
 
 class Brush:
@@ -72,7 +77,30 @@ class Brush:
         if strips.is_strip(height, width):
             windows = strips.cut(drawings[0].gray, round(1.4 * width), STRIP_OVERLAP)
             return [stitched(self.seen([d], [c], windows), windows) for d, c in zip(drawings, cues, strict=True)]
-        return list(self.seen(drawings, cues, windows))
+        layers = list(self.seen(drawings, cues, windows))
+        if self.settings.split == "panels":
+            return [self.by_panels(*each) for each in zip(drawings, cues, layers, strict=True)]
+        return layers
+
+    def by_panels(self, drawing: Drawing, cue: Cue | None, layer: Tensor) -> Tensor:
+        """The layer of a page with each of its panels painted again by itself, at the scan's own resolution.
+
+        Palette, memory and kin are the chapter's, so that panels agree. What lies between panels is the page's.
+        """
+        height, width = drawing.gray.shape
+        part = replace(drawing, number=None)  # the regions of the page were noted already
+        down, across = layer.shape[2] / height, layer.shape[3] / width
+        found = find_panels(drawing.gray)
+        for panel in found if len(found) > 1 else []:
+            box = panel.region
+            rows = slice(round(box.y * down), round(box.bottom * down))
+            columns = slice(round(box.x * across), round(box.right * across))
+            size = (rows.stop - rows.start, columns.stop - columns.start)
+            if min(size) < SMALLEST_PANEL:
+                continue
+            again = self.seen([part], [cue], [box])[0]
+            layer[:, :5, rows, columns] = F.interpolate(again[:, :5], size, mode="bilinear", antialias=True)
+        return layer
 
     def seen(self, drawings: Sequence[Drawing], cues: Sequence[Cue | None], windows: Sequence[Region]) -> list[Tensor]:
         """What the net says of each drawing in each window: (1, 6, h, w)."""
