@@ -43,7 +43,7 @@ def richness(picture: Tensor) -> float:
 
 
 def ranked(net: PainterNet, bank: Tensor, corpus: Path, sets: dict[str, float], seed: int) -> Tensor:
-    """The bank in the order of use: of the half that paints manga in the most colours, the most natural first.
+    """The bank in the order of use: of the half that paints most naturally, the richest in colours first.
 
     Natural is what comes nearest to the true colours of drawings that the palette was not made for (mean distance in
     a*, b*): skin like skin, sky like sky. Colours are counted on real black-and-white pages where the corpus has
@@ -63,8 +63,8 @@ def ranked(net: PainterNet, bank: Tensor, corpus: Path, sets: dict[str, float], 
             paint = painted(net, page, palette)
             rich.append(float(np.mean([richness(painted(net, each, palette)) for each in real or drawings])))
             far.append(float((rgb_to_lab(paint)[:, 1:] - truth).square().sum(1).sqrt().mean()))
-    dull = np.array(rich) < np.median(rich)
-    return bank[torch.from_numpy(np.lexsort((np.array(far), dull)))]
+    strange = np.array(far) > np.median(far)
+    return bank[torch.from_numpy(np.lexsort((-np.array(rich), strange)))]
 
 
 def painted(net: PainterNet, page: Tensor, palette: Tensor) -> Tensor:

@@ -10,6 +10,10 @@ from mangapaint.models.spec import ModelSpec
 
 _TABLE = (
     ModelSpec(name="painter", task="colorize", arch="painter", filename="painter.safetensors"),
+    ModelSpec(name="pix2pix", task="colorize", arch="pix2pix", filename="pix2pix.safetensors"),
+    ModelSpec(name="pix2pix-cue", task="colorize", arch="pix2pix", filename="pix2pix-cue.safetensors"),
+    ModelSpec(name="labgan", task="colorize", arch="labgan", filename="labgan.safetensors"),
+    ModelSpec(name="zhang", task="colorize", arch="zhang", filename="zhang.safetensors"),
     ModelSpec(name="upscaler", task="upscale", arch="upscaler", filename="upscaler.safetensors"),
 )
 

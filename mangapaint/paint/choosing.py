@@ -16,7 +16,7 @@ from torch import Tensor
 from mangapaint import pixels
 from mangapaint.errors import UsageError
 from mangapaint.page import PageImage, Verdict
-from mangapaint.paint.palette import enriched, mixed, palette_of
+from mangapaint.paint.palette import HUES_ENOUGH, enriched, hue_count, mixed, palette_of
 from mangapaint.settings import Limits, PaintSettings
 
 COVERS = 2
@@ -68,7 +68,9 @@ def choose(
     for page in dict.fromkeys((*pages[:COVERS], *pages[-COVERS:])):
         if page.verdict() is Verdict.COLOUR:
             picture = page.image().pixels
-            return Choice(enriched(palette_of(small(picture)), bank, paint.seed), (picture,))
+            own = palette_of(small(picture))
+            fits = float(hue_count(own)[0]) >= HUES_ENOUGH  # else whatever is recalled would have the cover's one tint
+            return Choice(enriched(own, bank, paint.seed), (picture,) if fits else ())
     return Choice(suggest())
 
 
