@@ -197,7 +197,7 @@ def test_description_survives_a_round_trip() -> None:
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"no model is called 'paynter'.*painter, upscaler"):
+    with pytest.raises(UsageError, match=r"no model is called 'paynter'.*painter.*upscaler"):
         store.load("paynter")
 
 

@@ -18,7 +18,7 @@ PINS: dict[str, dict[str, Any]] = {
         "(free); research: anime faces and illustrations without a stated licence",
     },
     "painter.safetensors": {
-        "sha256": "1b2caac3db3cfaf0deebececf4b15dfc99e088d010ed4b62f5191630efd31a51",
+        "sha256": "e4d66efccaee2507fcf6f588375896bef0fdb8f0848117fa45c4f3bf3fd346fc",
         "size": 20680928,
         "config": {
             "bank": 24,
