@@ -23,12 +23,13 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Default
 
 @app.command("list")
 def list_() -> None:
-    """All models known by name, one a line: name, task, size, place, licence."""
+    """All models known by name, one a line: name, task, size, place, licence, what it was trained on."""
     from mangapaint.models import catalog
 
     for row in catalog.listing():
         spec = row.spec
         fields = (spec.name, spec.task, _size(spec.size), row.place, spec.licence or "licence unknown")
+        fields = (*fields, spec.data or "data unknown")
         typer.echo("\t".join(printable(field) for field in fields))
 
 
