@@ -28,8 +28,8 @@ def list_() -> None:
 
     for row in catalog.listing():
         spec = row.spec
-        fields = (spec.name, spec.task, _size(spec.size), row.place, spec.licence or "licence unknown")
-        fields = (*fields, spec.data or "data unknown")
+        licence, data = spec.licence or "licence unknown", spec.data or "data unknown"
+        fields = (spec.name, spec.task, _size(spec.size), row.place, licence, data)
         typer.echo("\t".join(printable(field) for field in fields))
 
 
