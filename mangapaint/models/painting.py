@@ -43,6 +43,7 @@ class Guide:
         seed: of whatever the net chooses by chance.
         memory: coloured places to follow, for nets that can.
         kin: like regions of other pages to agree with, for nets that can.
+        latent: (N, net.latent_size) noise, for nets that have `latent_size`; None draws it by `seed`.
     """
 
     palette: Tensor
@@ -51,6 +52,7 @@ class Guide:
     seed: int = 0
     memory: Memory | None = None
     kin: Kin | None = None
+    latent: Tensor | None = None
 
 
 class PaintingNet(Protocol):
@@ -58,6 +60,7 @@ class PaintingNet(Protocol):
 
     May have as well: `bank`, a buffer (K, 216) of palettes that fit it; `vivid` and `lift`, floats that replace
     paint.look.VIVID and LIFT; `takes_vividness = True` when `paints` itself makes colours as vivid as asked for;
+    `latent_size`, an int: how many numbers of noise make one colouring differ from the next;
     `follows_cues = True` when it was trained with cues over whole pages, so that such hints are left to it alone.
 
     Attributes:
