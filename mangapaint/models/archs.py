@@ -17,6 +17,7 @@ ARCHS: dict[str, tuple[str, str, str]] = {
     "pix2pix": ("mangapaint.models.pix2pix_net", "Pix2PixConfig", "Pix2PixNet"),
     "labgan": ("mangapaint.models.labgan_net", "LabGanConfig", "LabGanNet"),
     "zhang": ("mangapaint.models.zhang_net", "ZhangConfig", "ZhangNet"),
+    "abgan": ("mangapaint.models.abgan_net", "AbGanConfig", "AbGanNet"),
     "upscaler": ("mangapaint.models.upscaler_net", "UpscalerConfig", "UpscalerNet"),
 }
 """Arch -> module, params dataclass, net."""
