@@ -62,6 +62,8 @@ class PainterConfig:
     bank: int = 24
     descriptor: int = 0
     """Width of the descriptors by which places are looked up in a memory; 0 is a net without one."""
+    latent: int = 0
+    """Numbers of noise that say what a palette does not: which thing gets which of its colours; 0 is a net without."""
 
 
 class Residual(nn.Module):
@@ -153,6 +155,10 @@ class PainterNet(nn.Module):
         return self.config.descriptor
 
     @property
+    def latent_size(self) -> int:
+        return self.config.latent
+
+    @property
     def remembers(self) -> bool:
         """Whether it can follow a memory and guess colours without a palette."""
         return self.config.descriptor > 0
@@ -195,6 +201,9 @@ class PainterNet(nn.Module):
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.register_buffer("bank", torch.zeros(config.bank, PALETTE))
+        if config.latent:
+            self.noise = nn.Linear(config.latent, e, bias=False)
+            nn.init.normal_(self.noise.weight, 0.0, 0.1)
         if config.descriptor:
             self.describe = nn.Conv2d(c[1], config.descriptor, 1)
             self.likeness = nn.Parameter(torch.tensor(10.0))
@@ -210,11 +219,13 @@ class PainterNet(nn.Module):
         y: Tensor = x * (1 + scale) + shift
         return y
 
-    def look(self, page: Tensor, hints: Tensor, palette: Tensor) -> Seen:
-        """See `forward` for the arguments."""
+    def look(self, page: Tensor, hints: Tensor, palette: Tensor, latent: Tensor | None = None) -> Seen:
+        """See `forward` for the arguments; without a latent the net decides for the likeliest colouring."""
         if not palette.shape[1]:
             palette = cast(Tensor, self.prior).expand(len(page), -1)
         embedding = self.embed(palette)
+        if latent is not None and self.config.latent:
+            embedding = embedding + self.noise(latent.to(embedding.dtype))
         x = self.stem(F.pixel_unshuffle(torch.cat([page, hints], 1), 4))
         skips = []
         for level in range(4):
@@ -358,7 +369,7 @@ class PainterNet(nn.Module):
 
     def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
         """Paint as of `paints`, and the descriptors of the places: (N, D, h / 8, w / 8)."""
-        seen = self.look(page, hints, guide.palette)
+        seen = self.look(page, hints, guide.palette, guide.latent)
         memory, kin = (guide.memory, guide.kin) if self.remembers else (None, None)
         return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory, kin)[0], seen.descriptors
 
@@ -374,7 +385,7 @@ class PainterNet(nn.Module):
         """
         if guide.regions is None:
             raise ValueError("kin are regions: the guide has none")
-        seen = self.look(page, hints, guide.palette)
+        seen = self.look(page, hints, guide.palette, guide.latent)
         _, votes, cells = self.choose(seen, guide.palette, TEMPERATURE, None, guide.memory)
         ballots = F.interpolate(F.log_softmax(votes, 1), scale_factor=2, mode="bilinear", align_corners=False)[0]
         label = guide.regions[0].flatten()

@@ -43,7 +43,8 @@ class Guide:
         seed: of whatever the net chooses by chance.
         memory: coloured places to follow, for nets that can.
         kin: like regions of other pages to agree with, for nets that can.
-        latent: (N, net.latent_size) noise, for nets that have `latent_size`; None draws it by `seed`.
+        latent: (N, net.latent_size) noise, for nets that have `latent_size`; None leaves it to the net, which
+            draws it by `seed` or takes the likeliest.
     """
 
     palette: Tensor

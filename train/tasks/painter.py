@@ -22,16 +22,19 @@ from torch import Tensor, nn
 from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
 from mangapaint.models.painter_net import MEMORY_STRIDE, TEMPERATURE, PainterConfig, PainterNet
 from mangapaint.models.painting import Memory
-from mangapaint.paint.palette import CELLS, corners, mixed, palette_of
+from mangapaint.paint.palette import CELLS, mixed, palette_of
 from train.corpus import Corpus, Item, Picture, resized
 from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
 from train.synth import pages
 from train.synth.manga import MangaOptions, blur, ink_ratio, luminance, manga_like
 from train.tasks.common import autocast
+from train.tasks.painterlosses import LOSER, better, cells_of, disagreement, painter_losses, sameness, vote_loss
 
-VOTE = 0.5
-"""Weight of the cross-entropy of the votes."""
+AGREE = 0.3
+"""Weight of the disagreement of twins."""
+VARIETY = 0.1
+"""Weight of the sameness of two colourings by different noise."""
 SOFT = 0.7
 """Pictures smaller than this share of the crop would be blurred; another is drawn."""
 OTHER_PAGE = 0.4
@@ -68,6 +71,10 @@ class PainterOptions:
     """Share of the batches whose memories hold three other samples too."""
     titled: tuple[str, ...] = ("peppercarrot_pages", "asp_ccby_colour", "bookdash", "nylnook_frogs")
     """Sets whose pictures of one title share characters; elsewhere each picture is a title of its own."""
+    twins: float = 0.25
+    """Share of the pairs that are one crop drawn in different tones, and must get the same colours."""
+    varied: float = 0.2
+    """Share of the samples that are coloured twice, by different noise, where the net has a latent."""
     open: float = 0.3
     """Share of the pairs whose palette is the corpus' mean: colours must come from what is drawn."""
     gray: float = 0.15
@@ -165,6 +172,7 @@ class PainterTask:
         colour = np.empty((2 * pairs, side, side, 3), np.uint8)
         paper = np.zeros((2 * pairs, side, side), bool)
         together = rng.random(pairs) < self.options.together
+        twin = rng.random(pairs) < self.options.twins
         for pair in range(pairs):
             own = self.sharp(side, side, rng)
             as_page = rng.random() < self.options.pages * min(1.0, 0.25 + 1.5 * done)
@@ -172,27 +180,46 @@ class PainterTask:
                 colour[i], paper[i] = self.view(own, side, as_page, rng)
                 if not together[pair]:
                     own = self.sharp(side, side, rng)
+            if twin[pair]:
+                colour[2 * pair + 1], paper[2 * pair + 1] = colour[2 * pair], paper[2 * pair]
+        together |= twin
         picture = torch.from_numpy(colour).permute(0, 3, 1, 2).float() / 255
         picture = self.recoloured(picture, rng)
         with torch.no_grad():
-            page, is_gray = manga_like(picture, self.options.manga, rng)
+            page, is_gray = self.drawn(picture, rng)
             opened = rng.random(pairs) < self.options.open
             palette = self.palettes(picture, together, opened, rng)
             ink = ink_ratio(luminance(picture))
         remembered = (rng.random(2 * pairs) < self.options.remembered) & np.repeat(together, 2)
+        remembered |= rng.random(2 * pairs) < STRANGERS
+        hints, both = self.hints(picture, rng), torch.from_numpy(twin)
+        hints[1::2][both] = hints[0::2][both]
         return {
             "picture": picture,
             "ink": ink,
             "page": page,
             "gray": is_gray,
             "palette": palette,
-            "hints": self.hints(picture, rng),
+            "hints": hints,
             "paper": torch.from_numpy(paper)[:, None],
             "temperature": torch.tensor(1.0 if rng.random() < 0.5 else TEMPERATURE),
-            "remembered": torch.from_numpy(remembered | (rng.random(2 * pairs) < STRANGERS)),
+            "remembered": torch.from_numpy(remembered & ~np.repeat(twin, 2)),
+            "twin": both & ~(is_gray[0::2] | is_gray[1::2]),
+            "varied": torch.from_numpy((rng.random(2 * pairs) < self.options.varied) & ~np.repeat(twin, 2)),
+            "latent": torch.from_numpy(rng.normal(0, 1, (2, 2 * pairs, self.config.latent)).astype(np.float32)),
             "open": torch.from_numpy(np.repeat(opened, 2)),
             "crowd": torch.tensor(rng.random() < self.options.crowd),
         }
+
+    def drawn(self, picture: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """As of `manga_like`; the two of a pair are drawn by different pens and scanners."""
+        page, is_gray = (
+            picture.new_empty(len(picture), 1, *picture.shape[2:]),
+            torch.zeros(len(picture), dtype=torch.bool),
+        )
+        for half in (slice(0, None, 2), slice(1, None, 2)):
+            page[half], is_gray[half] = manga_like(picture[half], self.options.manga, rng)
+        return page, is_gray
 
     def palettes(
         self, picture: Tensor, together: NDArray[np.bool_], opened: NDArray[np.bool_], rng: np.random.Generator
@@ -240,8 +267,9 @@ class PainterTask:
         picture, page = batch["picture"], batch["page"].contiguous(memory_format=torch.channels_last)
         net = cast(PainterNet, nets["painter"])
         paint = (picture / batch["ink"].clamp_min(0.2)).clamp(0, 1)
+        latent = batch["latent"][0] * batch["varied"][:, None]
         with autocast(page.device):
-            seen = net.look(page, batch["hints"], batch["palette"])
+            seen = net.look(page, batch["hints"], batch["palette"], latent)
             memory = None
             if self.config.descriptor:
                 tokens = neighbours(seen.descriptors, cells_of(paint, MEMORY_STRIDE), bool(batch["crowd"]))
@@ -249,7 +277,21 @@ class PainterTask:
             output, votes, cells = net.choose(seen, batch["palette"], float(batch["temperature"]), memory=memory)
         losses = painter_losses(output, picture, batch["gray"], batch["paper"], batch["ink"])
         truth = cells_of(paint, 4)
-        losses["vote"] = vote_loss(votes, cells, truth, batch["paper"])
+        trust = torch.ones(len(votes), device=page.device)
+        if self.config.latent and (varied := batch["varied"].nonzero().flatten()).numel():
+            part = {key: batch[key][varied] for key in ("hints", "palette", "paper")}
+            with autocast(page.device):
+                again = net.look(page[varied], part["hints"], part["palette"], batch["latent"][1, varied])
+                _, _, given, other = net.votes(again.features, part["palette"])
+            other = other.masked_fill(~given[:, :, None, None], -30.0)
+            told = (cells[varied], truth[varied], part["paper"])
+            won = better(votes[varied], other, *told).float()
+            trust[varied] = LOSER + (1 - LOSER) * won
+            losses["other"] = vote_loss(other, *told, LOSER + (1 - LOSER) * (1 - won)) * len(varied) / len(votes)
+            losses["same"] = VARIETY * sameness(votes[varied], other, cells[varied])
+        losses["vote"] = vote_loss(votes, cells, truth, batch["paper"], trust)
+        if (twins := batch["twin"].nonzero().flatten()).numel():
+            losses["twins"] = AGREE * disagreement(votes, cells, twins)
         if self.config.descriptor and (guessed := batch["open"].nonzero().flatten()).numel():
             with autocast(page.device):
                 guess = net.guess(seen.features[guessed]).float()
@@ -299,67 +341,3 @@ def neighbours(descriptors: Tensor, values: Tensor, crowd: bool) -> Memory:
         return torch.cat([partner, *(tokens.roll(2 * i, 0) for i in (1, 2, 3))], 1) if crowd else partner
 
     return Memory(of(descriptors), of(values))
-
-
-def cells_of(paint: Tensor, stride: int) -> Tensor:
-    """(N, 3, H, W) sRGB in 0..1 -> (N, 216, H / stride, W / stride): each place spread over the cells around it."""
-    small = F.avg_pool2d(paint, stride)
-    shares = torch.zeros(len(small), CELLS, *small.shape[-2:], device=paint.device)
-    for index, share in corners(small):
-        shares.scatter_add_(1, index[:, None], share[:, None])
-    return shares
-
-
-def painter_losses(output: Tensor, picture: Tensor, is_gray: Tensor, paper: Tensor, ink: Tensor) -> dict[str, Tensor]:
-    """The terms of stage A; the whole loss is their sum.
-
-    Args:
-        output: (N, 5, H/2, W/2) of the net.
-        picture: (N, 3, H, W) truth in 0..1.
-        is_gray: (N,) samples whose input is true luminance; only they are judged by ab.
-        paper: (N, 1, H, W) gutters and bubbles, which composition forces to white; they weigh little.
-        ink: (N, 1, H, W) what the picture's own lines let through, 0..1.
-
-    Returns:
-        fine, coarse: L1 of paint times the picture's own ink, at stride 2 and 16. chroma: L1 of the channels' distances
-        from their mean. ab: L1 of ab / 110. Pixels weigh more the more colour the truth has: against sepia.
-    """
-    truth = F.avg_pool2d(picture, 2)
-    painted = output[:, :3] * F.avg_pool2d(ink, 2)
-    spread = truth.amax(1, keepdim=True) - truth.amin(1, keepdim=True)
-    weight = (0.6 + 2 * spread) * (1 - 0.7 * F.avg_pool2d(paper.float(), 2))
-    weight = weight / weight.mean()
-    error = (painted - truth).abs().mean(1, keepdim=True)
-    distance = (painted - painted.mean(1, keepdim=True)) - (truth - truth.mean(1, keepdim=True))
-    coarse = (F.avg_pool2d(painted * weight, 8) - F.avg_pool2d(truth * weight, 8)).abs().mean()
-    lab = rgb_to_lab(truth)[:, 1:] / 110
-    judged = is_gray.view(-1, 1, 1, 1) * weight
-    ab = ((output[:, 3:] - lab).abs() * judged).mean() * 4
-    return {
-        "fine": (error * weight).mean(),
-        "coarse": coarse,
-        "chroma": 2 * (distance.abs() * weight).mean(),
-        "ab": ab,
-    }
-
-
-def vote_loss(votes: Tensor, cells: Tensor, truth: Tensor, paper: Tensor) -> Tensor:
-    """Cross-entropy of the votes against the truth's colour, spread over the cells around it (Zhang et al. 2016).
-
-    Args:
-        votes: (N, K, H / 4, W / 4) logits for the palette's heaviest cells.
-        cells: (N, K) which cells those are.
-        truth: (N, 216, H / 4, W / 4) shares of all cells, the picture's ink divided out.
-        paper: (N, 1, H, W) weighs little.
-
-    Returns:
-        Mean over places; colours that are rare in the picture weigh up to four times more (lambda .5).
-    """
-    target = truth.gather(1, cells[:, :, None, None].expand(-1, -1, *truth.shape[-2:]))
-    covered = target.sum(1, keepdim=True)
-    target = target / covered.clamp_min(1e-4)
-    common = target.mean((2, 3), keepdim=True)
-    rare = (1 / (0.5 * common * target.shape[1] + 0.5)).clamp_max(4)
-    weight = (target * rare).sum(1, keepdim=True) * (covered > 0.3) * (1 - 0.7 * F.avg_pool2d(paper.float(), 4))
-    entropy = -(target * F.log_softmax(votes, 1)).sum(1, keepdim=True)
-    return VOTE * (entropy * weight).sum() / weight.sum().clamp_min(1)
