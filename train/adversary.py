@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mangapaint.models.unet import BatchNorm
 
-Kind = Literal["vanilla", "hinge"]
+Kind = Literal["vanilla", "hinge", "wasserstein"]
 
 
 class PatchGAN(nn.Module):
@@ -62,14 +64,31 @@ def judge_loss(real: Tensor, fake: Tensor, kind: Kind = "vanilla") -> Tensor:
     Args:
         real: logits of true pictures.
         fake: logits of made ones (detached from the generator by the caller).
-        kind: "vanilla", half of the two cross-entropies (Isola et al. halve it to slow the discriminator), or "hinge"
-            (Lim and Ye 2017).
+        kind: "vanilla", half of the two cross-entropies (Isola et al. halve it to slow the discriminator), "hinge"
+            (Lim and Ye 2017), or "wasserstein" (Arjovsky et al. 2017; wants `gradient_penalty` beside it).
     """
+    if kind == "wasserstein":
+        return fake.mean() - real.mean()
     if kind == "hinge":
         return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
     return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
 
 
 def fool_loss(fake: Tensor, kind: Kind = "vanilla") -> Tensor:
-    """What the generator goes down: the cross-entropy of "true" (non-saturating), or for "hinge" the negated logit."""
-    return -fake.mean() if kind == "hinge" else F.softplus(-fake).mean()
+    """What the generator goes down: the cross-entropy of "true" (non-saturating), else the negated logit."""
+    return F.softplus(-fake).mean() if kind == "vanilla" else -fake.mean()
+
+
+def gradient_penalty(judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """Mean over pictures of (|gradient of the critic| - 1)^2 between truth and made (Gulrajani et al. 2017, eq. 3).
+
+    Args:
+        judge: (N, C, H, W) -> scores; without BatchNorm, which would make one picture's gradient depend on the others.
+        real: (N, C, H, W) true pictures; what the critic is told besides belongs into `judge`.
+        fake: made ones, detached.
+    """
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(real, fake, share).requires_grad_(True)
+    scores = judge(between).flatten(1).mean(1).sum()
+    (slope,) = torch.autograd.grad(scores, between, create_graph=True)
+    return (slope.float().flatten(1).norm(dim=1) - 1).square().mean()

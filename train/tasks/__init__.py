@@ -38,4 +38,8 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.zhang import ZhangTask
 
         return ZhangTask(recipe, corpus)
+    if recipe.task == "abgan":
+        from train.tasks.abgan import AbGanTask
+
+        return AbGanTask(recipe, corpus)
     raise ValueError(f"{recipe.name}: unknown task {recipe.task}")
