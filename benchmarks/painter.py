@@ -8,7 +8,8 @@ Formulas: dab is the mean Euclidean error of (a*, b*) against the truth (CIE Lab
 reference   dab in gray without a reference, with the next page of the title as reference, and what that is worth
 rotated     the same reference with its hues turned by 120 degrees: how far the result's hues turned (circular mean over
             the places with C* > 8 in both), and the share of places that turned by 60-180 degrees
-tones       one drawing under two seeds of tone and shifted by 16 px: mean dE (CIE76) of the colours laid under the ink
+tones       one drawing under two seeds of tone and shifted by 16 px: mean dE (CIE76) of the colours laid under the ink,
+            over all places and over those that neither page keeps as paper, and the share that one of them does
 chapter     spread of matched regions (paint.consistency) with every page as a chapter of its own, and as one chapter
 speed       seconds of the net for one page of 1152 px, best of 5
 """
@@ -111,25 +112,36 @@ def references(bench: Bench, pages: Sequence[Picture], folder: Path) -> None:
 
 
 def tones(bench: Bench, pages: Sequence[Picture]) -> None:
-    distances = []
+    rows = []
     for number, truth in enumerate(pages):
         batch = torch.from_numpy(truth.copy()).permute(2, 0, 1)[None].float() / 255
         seen = []
         for seed, shift in ((2 * number, 0), (2 * number + 1, SHIFT)):
-            options = MangaOptions(0.0, 1.0)
-            drawing, _ = manga_like(batch, options, np.random.default_rng(seed))
-            page = np.repeat((drawing[0, 0] * 255).round().byte().numpy()[..., None], 3, 2)[shift:, shift:]
-            bench.told(mode="ink")
-            bench.colorizer.prepare([Single(np.ascontiguousarray(page))])
-            brush = bench.colorizer.brush
-            assert brush is not None
-            layer = brush.layers([drawing_of(PageImage(np.ascontiguousarray(page)), "ink")], [None])[0][0]
-            paint = (layer[:3] * (1 - layer[5:]) + layer[5:]).clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
-            full = cv2.resize(paint, page.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-            seen.append(lab(np.asarray((full * 255).round(), np.uint8)))
-        a, b = seen[0][SHIFT:, SHIFT:], seen[1]
-        distances.append(float(np.linalg.norm(a - b, axis=2).mean()))
-    print(f"tones: mean dE {np.mean(distances):.2f} between two seeds of tone and crops")
+            drawing, _ = manga_like(batch, MangaOptions(0.0, 1.0), np.random.default_rng(seed))
+            page = (drawing[0, 0] * 255).round().byte().numpy()[shift:, shift:]
+            layer = laid(bench, np.ascontiguousarray(np.repeat(page[..., None], 3, 2)))
+            seen.append(layer[SHIFT - shift :, SHIFT - shift :])
+        paint = [np.clip(each[..., :3] * (1 - each[..., 5:]) + each[..., 5:], 0, 1) for each in seen]
+        first, second = (lab(np.asarray((each * 255).round(), np.uint8)) for each in paint)
+        distance = np.linalg.norm(first - second, axis=2)
+        blank = [each[..., 5] > 0.5 for each in seen]
+        painted = ~(blank[0] | blank[1])
+        inside = distance[painted].mean() if painted.any() else np.nan
+        rows.append((distance.mean(), inside, (blank[0] != blank[1]).mean()))
+    whole, inside, torn = np.nanmean(rows, axis=0)
+    print(f"tones: mean dE {whole:.2f} between two seeds of tone and crops, {inside:.2f} where both are painted;")
+    print(f"       {torn:.2f} of the area is paper in one of the two alone")
+
+
+def laid(bench: Bench, page: Picture) -> NDArray[np.float32]:
+    """(H, W, 6) layer of a page in ink, a chapter of its own: paint, ab, paper."""
+    bench.told(mode="ink")
+    bench.colorizer.prepare([Single(page)])
+    brush = bench.colorizer.brush
+    assert brush is not None
+    layer = brush.layers([drawing_of(PageImage(page), "ink")], [None])[0][0]
+    small = layer.permute(1, 2, 0).float().cpu().numpy()
+    return np.asarray(cv2.resize(small, page.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def chapter(bench: Bench, pages: Sequence[Picture]) -> None:
