@@ -20,7 +20,7 @@ from train.recipe import RECIPES, Recipe, load
 SMALL: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "abgan": {
         "net": {"widths": [4, 4, 8, 8, 8], "latent": 4, "style": 4},
-        "options": {"sides": [32], "judge": 4, "background": "any"},
+        "options": {"sides": [64], "judge": 4, "background": "any"},
     },
     "features": {"net": {"widths": [4, 8, 8, 8], "features": 16}, "options": {}},
     "labgan": {"net": {"base": 4, "cap": 2}, "options": {"judge": 4}},

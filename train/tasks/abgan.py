@@ -28,6 +28,8 @@ from train.tasks.whitefaces import FaceOptions, WhiteFaces
 
 SCALE = 2.5
 """On ab / 110 before it is judged: colours then vary about as much as L* does."""
+SMALLEST = 64
+"""Side that the critic's convolutions take, px."""
 POOLED = 6
 """Places a side by which two colourings of one face are compared."""
 NOISES, SHOWN = 8, 12
@@ -59,8 +61,11 @@ class AbGanTask:
     def __init__(self, recipe: Recipe, corpus: Path) -> None:
         self.options = typed(AbGanOptions, recipe.options, "[options]")
         self.config = typed(AbGanConfig, recipe.net, "[net]")
-        if not self.options.sides or any(side % AbGanNet.multiple_of for side in self.options.sides):
-            raise ValueError(f"[options]: sides must be multiples of {AbGanNet.multiple_of}, not {self.options.sides}")
+        sides = self.options.sides
+        if not sides or any(side % AbGanNet.multiple_of or side < SMALLEST for side in sides):
+            raise ValueError(
+                f"[options]: sides must be multiples of {AbGanNet.multiple_of} from {SMALLEST} on, not {sides}"
+            )
         if self.options.critic_steps < 1:
             raise ValueError(f"[options]: critic_steps must be 1 or more, not {self.options.critic_steps}")
         self.faces = WhiteFaces(corpus, recipe.sets, self.options)

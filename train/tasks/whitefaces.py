@@ -57,7 +57,7 @@ class FaceOptions:
     """Which faces, and in which colours. The published setting: "white", and 0 for all shares but `closest` 1."""
 
     sides: tuple[int, ...] = (64, 96)
-    """Side of the pictures in equal parts of the schedule, px; multiples of 32."""
+    """Side of the pictures in equal parts of the schedule, px; multiples of 32 from 64 on."""
     background: Literal["white", "plain", "any"] = "plain"
     """"white": faces that stand before white; "plain": those as well whose plain background can be made white."""
     others: float = 0.3
@@ -246,7 +246,7 @@ class WhiteFaces:
 
     @torch.no_grad()
     def batch(self, rng: np.random.Generator, size: int, side: int) -> Batch:
-        """ "light" (N, 1, side, side) L* in 0..100, and "ab" (N, 2, side / 2, side / 2) / 110 of one colouring."""
+        """Page "light" (N, 1, side, side) L* in 0..100, and "ab" (N, 2, side / 2, side / 2) / 110 of one colouring."""
         pixels = np.stack([self.picture(side, rng) for _ in range(size)])
         picture = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
         light = lightness(luminance(picture))
