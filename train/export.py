@@ -37,7 +37,7 @@ def spec_of(net: nn.Module, recipe: Recipe) -> ModelSpec:
     if arch is None and kind != "FeatureNet":
         raise ValueError(f"no export is known for {kind}: it has no row in mangapaint/models/archs.py")
     scales = getattr(config, "scales", None)
-    task: Any = "features" if arch is None else "upscale" if scales else "colorize"
+    task: Any = "features" if arch is None else getattr(net, "task", "upscale" if scales else "colorize")
     return ModelSpec(
         name=recipe.name,
         task=task,

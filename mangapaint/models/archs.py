@@ -18,6 +18,7 @@ ARCHS: dict[str, tuple[str, str, str]] = {
     "labgan": ("mangapaint.models.labgan_net", "LabGanConfig", "LabGanNet"),
     "zhang": ("mangapaint.models.zhang_net", "ZhangConfig", "ZhangNet"),
     "abgan": ("mangapaint.models.abgan_net", "AbGanConfig", "AbGanNet"),
+    "portrait": ("mangapaint.models.portrait_net", "PortraitConfig", "PortraitNet"),
     "upscaler": ("mangapaint.models.upscaler_net", "UpscalerConfig", "UpscalerNet"),
 }
 """Arch -> module, params dataclass, net."""

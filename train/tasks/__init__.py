@@ -42,4 +42,8 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.abgan import AbGanTask
 
         return AbGanTask(recipe, corpus)
+    if recipe.task == "portrait":
+        from train.tasks.portrait import PortraitTask
+
+        return PortraitTask(recipe, corpus)
     raise ValueError(f"{recipe.name}: unknown task {recipe.task}")
