@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mangapaint.models.election import agreed, ballots_of, by_region, elected
 from mangapaint.models.lab import rgb_to_lab
+from mangapaint.models.painter_blocks import PALETTE, PaletteKeys, Residual, SelfAttention, unit
 from mangapaint.models.painting import Guide, Kin, Memory
 from mangapaint.models.regional import keys_of, mean_by
-
-PALETTE = 6**3
-"""Cells of a palette: a 6x6x6 histogram of sRGB (paint.palette)."""
 
 TEMPERATURE = 0.4
 """Of the votes at use (annealed mean, Zhang et al. 2016: .38); in training half of the batches see it."""
@@ -34,12 +33,6 @@ FREE_TOGETHER = 0.4
 """TOGETHER where no palette is known: such pages are shaded, and lines enclose little."""
 FREE_GAIN = 1.9
 """On a*, b* where no palette is known: the mean of many possible colours is paler than any of them."""
-KINDRED = 12.0
-"""Sharpness of the likeness (cosine) by which regions of different pages find each other."""
-STRANGER = 0.5
-"""Likeness under which a region has no kin."""
-AGREEMENT = 0.8
-"""Weight of the common vote of a region's kin against its own."""
 MEMORY_STRIDE = 8
 """Pixels of the page per descriptor."""
 CROP_TOKENS = 256
@@ -64,67 +57,6 @@ class PainterConfig:
     """Width of the descriptors by which places are looked up in a memory; 0 is a net without one."""
     latent: int = 0
     """Numbers of noise that say what a palette does not: which thing gets which of its colours; 0 is a net without."""
-
-
-class Residual(nn.Module):
-    """x + gain * conv(silu(conv(silu(x)))): a learned gain instead of a norm, so that crops and pages behave alike."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.gain = nn.Parameter(torch.full((1, channels, 1, 1), 0.3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.second(F.silu(self.first(F.silu(x))))
-        return x + self.gain * y
-
-
-def unit(x: Tensor) -> Tensor:
-    """(N, C, H, W) with the channels of each place at mean square 1: keeps levels in balance, blind to the crop."""
-    return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-6).to(x.dtype)
-
-
-class SelfAttention(nn.Module):
-    """Attention over all places, normed per place; logits grow with log(places), so a page is as sharp as a crop.
-
-    The growth is the scalable softmax of Nakanishi (2025).
-    """
-
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.LayerNorm(channels)
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.out = nn.Linear(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, c, h, w = x.shape
-        places = x.flatten(2).transpose(1, 2)
-        q, k, v = self.qkv(self.norm(places)).reshape(n, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        sharpness = math.log(max(2, h * w)) / math.log(64)
-        mixed = F.scaled_dot_product_attention(q * sharpness, k, v).transpose(1, 2).reshape(n, h * w, c)
-        y: Tensor = self.out(mixed).transpose(1, 2).reshape(n, c, h, w)
-        return x + y
-
-
-class PaletteKeys(nn.Module):
-    """A palette's heaviest colours as keys that know of each other: what is hair depends on what else there is."""
-
-    def __init__(self, colours: int, width: int) -> None:
-        super().__init__()
-        self.colours = colours
-        self.identity = nn.Parameter(torch.randn(PALETTE, width) * 0.1)
-        self.describe = nn.Sequential(nn.Linear(4, width), nn.SiLU(), nn.Linear(width, width))
-        layer = nn.TransformerEncoderLayer(width, 2, 2 * width, 0.0, batch_first=True, norm_first=True)
-        self.mix = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-
-    def forward(self, palette: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(N, 216) -> cells (N, K) int64, their sRGB (N, K, 3), keys (N, K, width), (N, K) bool: in the palette."""
-        weight, cells = palette.topk(self.colours, dim=1)
-        colour = torch.stack([cells // 36, cells // 6 % 6, cells % 6], 2).to(palette.dtype) / 5
-        tokens = self.describe(torch.cat([colour, weight[..., None]], 2)) + self.identity[cells]
-        return cells, colour, self.mix(tokens), weight > 1e-3
 
 
 class Seen(NamedTuple):
@@ -296,22 +228,36 @@ class PainterNet(nn.Module):
             said = self.recalled(seen.descriptors, memory, cells, given)
             votes = votes + self.trust * F.interpolate(said, scale_factor=2, mode="bilinear", align_corners=False)
         votes = votes.masked_fill(~given[:, :, None, None], -30.0)
-        ballots = F.log_softmax(votes, 1)
-        ballots = F.interpolate(ballots, scale_factor=2, mode="bilinear", align_corners=False)
-        if regions is not None:
-            descriptors = seen.descriptors if kin is not None else None
-            common = [
-                self.common_vote(ballots[i], regions[i], cells[i], None if descriptors is None else descriptors[i], kin)
-                for i in range(len(ballots))
-            ]
-            ballots = torch.lerp(ballots, torch.stack(common), FREE_TOGETHER if free else TOGETHER)
-        share = torch.softmax(ballots / (FREE_TEMPERATURE if free else temperature), 1)
-        mean = torch.einsum("nkhw,nkc->nchw", share, colours.float())
-        mean = mean.detach()  # the votes learn from their own loss: an L1 loss would teach them the average again
+        with torch.no_grad():  # votes learn from their own loss: an L1 loss would teach them the average again
+            how = (FREE_TEMPERATURE, FREE_TOGETHER) if free else (temperature, TOGETHER)
+            mean = self.colour_of(votes, seen, cells, colours, *how, regions, kin)
         y = torch.tanh(self.head(torch.cat([x, F.avg_pool2d(mean, 2).to(x.dtype)], 1)).float())
         paint = torch.sigmoid(torch.logit(mean.clamp(0.02, 0.98)) + REFINEMENT * y[:, :3])
         ab = rgb_to_lab(mean)[:, 1:] / 110 * (FREE_GAIN if free else 1) + 0.2 * REFINEMENT * y[:, 3:]
         return torch.cat([paint, ab], 1), votes, cells
+
+    def colour_of(
+        self,
+        votes: Tensor,
+        seen: Seen,
+        cells: Tensor,
+        colours: Tensor,
+        temperature: float,
+        together: float,
+        regions: Tensor | None,
+        kin: Kin | None,
+    ) -> Tensor:
+        """(N, 3, H / 2, W / 2) sRGB that the votes (N, K, H / 4, W / 4) for `cells` (N, K) come to."""
+        n, _, height, width = votes.shape
+        mean = []
+        for i, ballots in enumerate(ballots_of(votes)):
+            if regions is not None:
+                common = by_region(ballots, regions[i])
+                if kin is not None:
+                    common = agreed(common, cells[i], seen.descriptors[i], regions[i], kin)
+                ballots.lerp_(common[regions[i].flatten()], together)
+            mean.append(elected(ballots, colours[i].float(), temperature))
+        return torch.stack(mean).transpose(1, 2).reshape(n, 3, 2 * height, 2 * width)
 
     def forward(
         self,
@@ -340,29 +286,6 @@ class PainterNet(nn.Module):
         """
         return self.choose(self.look(page, hints, palette), palette, temperature, regions, memory, kin)
 
-    def common_vote(
-        self, ballots: Tensor, regions: Tensor, cells: Tensor, descriptors: Tensor | None, kin: Kin | None
-    ) -> Tensor:
-        """The mean vote of each region, and of its kin, at every place of it: (K, h, w).
-
-        Args:
-            ballots: (K, h, w) log shares of the palette's colours.
-            regions: (h, w) int64 labels.
-            cells: (K,) of the palette.
-            descriptors: (D, h / 4, w / 4) or None.
-            kin: regions to agree with, or None.
-        """
-        label = regions.flatten()
-        mean = mean_by(ballots.flatten(1).T, label, int(label.max()) + 1)
-        if kin is not None and descriptors is not None:
-            known, keys = keys_of(descriptors, regions)
-            alike = keys @ kin.keys.T
-            share = torch.softmax(alike * KINDRED, 1)
-            said = share @ kin.ballots.index_select(1, cells)
-            weight = AGREEMENT * ((alike.amax(1, keepdim=True) - STRANGER) / (1 - STRANGER)).clamp(0, 1).sqrt()
-            mean[known] = torch.lerp(mean[known], said, weight)
-        return mean[label].T.reshape(ballots.shape)
-
     def paints(self, page: Tensor, hints: Tensor, guide: Guide) -> Tensor:
         """See mangapaint.models.painting.PaintingNet."""
         return self.described(page, hints, guide)[0]
@@ -383,13 +306,27 @@ class PainterNet(nn.Module):
             blank: (H / 2, W / 2) bool, paper: regions that are mostly paper are left out.
             most: regions to keep.
         """
+        return self.kin_among(self.look(page, hints, guide.palette, guide.latent), guide, blank, most)
+
+    def alone(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Tensor:
+        """Paint one page whose like regions agree: `kin_of`, then `paints` with that kin, seen once.
+
+        Args:
+            page, hints, guide, blank, most: as of `kin_of`.
+        """
+        seen = self.look(page, hints, guide.palette, guide.latent)
+        kin = self.kin_among(seen, guide, blank, most) if self.remembers else None
+        if kin is not None and not len(kin.keys):
+            kin = None
+        return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, guide.memory, kin)[0]
+
+    def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int) -> Kin:
+        """See `kin_of`; `seen` is of one page."""
         if guide.regions is None:
             raise ValueError("kin are regions: the guide has none")
-        seen = self.look(page, hints, guide.palette, guide.latent)
         _, votes, cells = self.choose(seen, guide.palette, TEMPERATURE, None, guide.memory)
-        ballots = F.interpolate(F.log_softmax(votes, 1), scale_factor=2, mode="bilinear", align_corners=False)[0]
         label = guide.regions[0].flatten()
-        rows = torch.cat([ballots.flatten(1).T, blank.flatten()[:, None].to(ballots.dtype)], 1)
+        rows = torch.cat([ballots_of(votes)[0], blank.flatten()[:, None].float()], 1)
         mean = mean_by(rows, label, int(label.max()) + 1)
         known, keys = keys_of(seen.descriptors[0], guide.regions[0])
         size = torch.bincount(label)[known] * (mean[known, -1] < 0.5)
