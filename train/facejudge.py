@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mangapaint.models.portrait_net import GAIN, SMALLEST, Linear
+
 GROUP = 4
 """Pictures among which the deviation is taken."""
 
@@ -15,12 +17,14 @@ GROUP = 4
 class Conv(nn.Conv2d):
     """A convolution with the learning rate equalised: weights of N(0, 1), scaled at use."""
 
-    def __init__(self, inner: int, outer: int, kernel: int, stride: int = 1, bias: bool = True) -> None:
+    def __init__(
+        self, inner: int, outer: int, kernel: int, stride: int = 1, bias: bool = True, gain: float = GAIN
+    ) -> None:
         super().__init__(inner, outer, kernel, stride, (kernel - 1) // 2, bias=bias)
         nn.init.normal_(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
-        self.scale = 1 / math.sqrt(inner * kernel * kernel)
+        self.scale = gain / math.sqrt(inner * kernel * kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
@@ -31,8 +35,8 @@ class Halving(nn.Module):
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
-        self.first, self.second = Conv(inner, outer, 4, 2), Conv(outer, outer, 3)
-        self.past = Conv(inner, outer, 1, bias=False)
+        self.first, self.second = Conv(inner, outer, 4, 2), Conv(outer, outer, 3, gain=1.0)
+        self.past = Conv(inner, outer, 1, bias=False, gain=GAIN / 2)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.first(x), 0.2)
@@ -52,8 +56,8 @@ class FaceJudge(nn.Module):
         self.stem = Conv(3, widths[0], 4, 2)
         self.blocks = nn.ModuleList(Halving(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.last = Conv(widths[-1] + 1, widths[-1], 3)
-        self.logit = nn.Linear(widths[-1] * 16, 1)
-        nn.init.normal_(self.logit.weight, 0, 1 / math.sqrt(widths[-1] * 16))
+        self.flat = Linear(widths[-1] * SMALLEST * SMALLEST, widths[-1])
+        self.logit = Linear(widths[-1], 1)
 
     def forward(self, picture: Tensor) -> Tensor:
         x = (picture * 2 - 1).contiguous(memory_format=torch.channels_last)
@@ -61,7 +65,7 @@ class FaceJudge(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = F.leaky_relu(self.last(torch.cat([x, deviation(x)], 1)), 0.2)
-        logit: Tensor = self.logit(x.float().flatten(1))
+        logit: Tensor = self.logit(F.leaky_relu(self.flat(x.flatten(1)), 0.2))
         return logit[:, 0].float()
 
 

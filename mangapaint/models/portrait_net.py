@@ -94,14 +94,14 @@ class StyledConv(nn.Module):
         y = F.conv2d(scaled, weight, padding=weight.shape[-1] // 2)
         if self.up:
             y = F.interpolate(y, scale_factor=2, mode="bilinear", align_corners=False)
-        bias = self.bias.to(y.dtype)[None, :, None, None]
         if self.loudness is None:
-            return y + bias
+            return y + self.bias.to(y.dtype)[None, :, None, None]
+        bias = (self.bias * GAIN).to(y.dtype)[None, :, None, None]
         power = torch.rsqrt(style.square() @ weight.float().square().sum((2, 3)).t() + 1e-8)
-        y = torch.addcmul(bias, y, power.to(y.dtype)[:, :, None, None])
+        y = torch.addcmul(bias, y, (power * GAIN).to(y.dtype)[:, :, None, None])
         if noise is not None:
-            y = y + noise.to(y.dtype) * self.loudness.to(y.dtype)
-        return F.leaky_relu(y, 0.2) * GAIN
+            y = y + noise.to(y.dtype) * (self.loudness * GAIN).to(y.dtype)
+        return F.leaky_relu(y, 0.2)  # the gain went before it, where it costs nothing
 
 
 class PortraitNet(nn.Module):
