@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mangapaint.models.abgan_net import STRIDE, AbGanConfig, AbGanNet
-from mangapaint.models.lab import lab_to_rgb
+from mangapaint.models.painting import Guide
 from train.adversary import PatchGAN, fool_loss, gradient_penalty, judge_loss
 from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
+from train.synth.manga import MangaOptions, luminance, manga_like
 from train.tasks.common import autocast
-from train.tasks.labpictures import chroma_ratio
+from train.tasks.labpictures import chroma_ratio, composed
 from train.tasks.whitefaces import FaceOptions, WhiteFaces
 
 SCALE = 2.5
@@ -117,17 +118,20 @@ class AbGanTask:
         return torch.randn(count, self.config.latent, device=device)
 
     def samples(self, net: nn.Module, device: torch.device) -> NDArray[np.uint8]:
-        """The drawings above, then one noise a row, then one true colouring."""
+        """The drawings above, then one noise a row, then the truth; the right third is drawn in ink."""
         rng = np.random.default_rng(5)
-        batch = self.faces.batch(rng, SHOWN, self.options.sides[-1])
-        light = batch["light"].to(device)
-        noises = torch.from_numpy(rng.standard_normal((NOISES, self.config.latent)).astype(np.float32)).to(device)
-        rows = [shown(batch["light"], torch.zeros_like(batch["ab"]))]
+        picture = self.faces.pictures(rng, SHOWN, self.options.sides[-1])
+        page = luminance(picture)
+        gray = torch.arange(SHOWN) < 2 * SHOWN // 3
+        page[~gray] = manga_like(picture[~gray], MangaOptions(gray=0.0, toned=0.0), rng)[0]
+        hints = torch.zeros(SHOWN, 4, *page.shape[-2:])
+        rows = [page.expand(-1, 3, -1, -1)]
         with torch.inference_mode(), autocast(device):
-            for noise in noises:
-                rows.append(shown(batch["light"], cast(Tensor, net(light, noise.expand(SHOWN, -1))).cpu()))
-        rows.append(shown(batch["light"], batch["ab"]))
-        whole = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+            for noise in torch.from_numpy(rng.standard_normal((NOISES, self.config.latent)).astype(np.float32)):
+                guide = Guide(torch.zeros(SHOWN, 0), latent=noise.expand(SHOWN, -1))
+                output = cast(AbGanNet, net).paints(page.to(device), hints.to(device), guide).cpu()
+                rows.append(composed(output, page, gray))
+        whole = torch.cat([torch.cat(list(row), 2) for row in (*rows, picture)], 1)
         return (whole.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
 
 
@@ -142,9 +146,3 @@ def distance(a: Tensor, b: Tensor) -> Tensor:
     """(N,) mean distance in ab, Lab units, of colourings seen by POOLED x POOLED places."""
     first, second = (F.adaptive_avg_pool2d(x, POOLED) * 110 for x in (a, b))
     return ((first - second).square().sum(1) + 1e-4).sqrt().mean((1, 2))
-
-
-def shown(light: Tensor, ab: Tensor) -> Tensor:
-    """(N, 3, H, W) sRGB of L* and (N, 2, H / 2, W / 2) ab / 110."""
-    full = F.interpolate(ab.float(), scale_factor=2.0, mode="bilinear", align_corners=False)
-    return lab_to_rgb(torch.cat([light, full * 110], 1))

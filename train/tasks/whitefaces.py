@@ -244,11 +244,15 @@ class WhiteFaces:
         crop = resized(face[y : y + size, x : x + size], side, side)
         return crop[:, ::-1] if rng.random() < 0.5 else crop
 
+    def pictures(self, rng: np.random.Generator, size: int, side: int) -> Tensor:
+        """(N, 3, side, side) sRGB in 0..1, in their own colours."""
+        pixels = np.stack([self.picture(side, rng) for _ in range(size)])
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
     @torch.no_grad()
     def batch(self, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Page "light" (N, 1, side, side) L* in 0..100, and "ab" (N, 2, side / 2, side / 2) / 110 of one colouring."""
-        pixels = np.stack([self.picture(side, rng) for _ in range(size)])
-        picture = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        picture = self.pictures(rng, size, side)
         light = lightness(luminance(picture))
         inked = round(size * self.options.ink + rng.uniform(-0.5, 0.5))
         if inked > 0:
