@@ -19,6 +19,7 @@ ARCHS: dict[str, tuple[str, str, str]] = {
     "zhang": ("mangapaint.models.zhang_net", "ZhangConfig", "ZhangNet"),
     "abgan": ("mangapaint.models.abgan_net", "AbGanConfig", "AbGanNet"),
     "portrait": ("mangapaint.models.portrait_net", "PortraitConfig", "PortraitNet"),
+    "faces": ("mangapaint.models.faces_net", "FacesConfig", "FacesNet"),
     "upscaler": ("mangapaint.models.upscaler_net", "UpscalerConfig", "UpscalerNet"),
 }
 """Arch -> module, params dataclass, net."""

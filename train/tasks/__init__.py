@@ -30,6 +30,10 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.features import FeatureTask
 
         return FeatureTask(recipe, corpus)
+    if recipe.task == "faces":
+        from train.tasks.faces import FacesTask
+
+        return FacesTask(recipe, corpus)
     if recipe.task == "labgan":
         from train.tasks.labgan import LabGanTask
 
