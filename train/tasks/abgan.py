@@ -22,10 +22,10 @@ from mangapaint.models.painting import Guide
 from train.adversary import PatchGAN, fool_loss, gradient_penalty, judge_loss
 from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
-from train.synth.manga import MangaOptions, luminance, manga_like
+from train.synth.manga import luminance
 from train.tasks.common import autocast
 from train.tasks.labpictures import chroma_ratio, composed
-from train.tasks.whitefaces import FaceOptions, WhiteFaces
+from train.tasks.whitefaces import FaceOptions, WhiteFaces, in_ink
 
 SCALE = 2.5
 """On ab / 110 before it is judged: colours then vary about as much as L* does."""
@@ -123,7 +123,7 @@ class AbGanTask:
         picture = self.faces.pictures(rng, SHOWN, self.options.sides[-1])
         page = luminance(picture)
         gray = torch.arange(SHOWN) < 2 * SHOWN // 3
-        page[~gray] = manga_like(picture[~gray], MangaOptions(gray=0.0, toned=0.0), rng)[0]
+        page[~gray] = in_ink(picture[~gray], rng)
         hints = torch.zeros(SHOWN, 4, *page.shape[-2:])
         rows = [page.expand(-1, 3, -1, -1)]
         with torch.inference_mode(), autocast(device):

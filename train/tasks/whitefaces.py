@@ -181,6 +181,12 @@ def dyed(lab: Tensor, dye: FaceOptions, rng: np.random.Generator) -> Tensor:
     return rgb_to_lab(lab_to_rgb(torch.cat([light, mixed], 1)))[:, 1:]
 
 
+def in_ink(picture: Tensor, rng: np.random.Generator) -> Tensor:
+    """(N, 1, H, W) in 0..1: (N, 3, H, W) sRGB drawn at twice the size and reduced, as a scan's thin lines are."""
+    large = F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return F.avg_pool2d(manga_like(large, MangaOptions(gray=0.0, toned=TONED), rng)[0], 2)
+
+
 def middle_of(lab: Tensor, mask: Tensor) -> Tensor:
     """(N, C, 1, 1) median of each channel where the (N, 1, h, w) mask is true; 0 where it nowhere is."""
     flat = lab.masked_fill(~mask, math.nan).flatten(2)
@@ -256,8 +262,7 @@ class WhiteFaces:
         light = lightness(luminance(picture))
         inked = round(size * self.options.ink + rng.uniform(-0.5, 0.5))
         if inked > 0:
-            drawing = manga_like(picture[:inked], MangaOptions(gray=0.0, toned=TONED), rng)[0]
-            light[:inked] = lightness(drawing)
+            light[:inked] = lightness(in_ink(picture[:inked], rng))
         ab = dyed(F.avg_pool2d(rgb_to_lab(picture), 2), self.options, rng)
         order = torch.from_numpy(rng.permutation(size))
         return {"light": light[order], "ab": ab[order] / 110}
