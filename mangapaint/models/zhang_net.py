@@ -14,7 +14,6 @@ from mangapaint.models.labpaint import layer, lightness
 from mangapaint.models.painting import Guide
 from mangapaint.models.unet import BatchNorm
 
-
 RAREST = 1e-4
 """Prior under which a class counts as no rarer."""
 
