@@ -309,11 +309,7 @@ class PainterNet(nn.Module):
         return self.kin_among(self.look(page, hints, guide.palette, guide.latent), guide, blank, most)
 
     def alone(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Tensor:
-        """Paint one page whose like regions agree: `kin_of`, then `paints` with that kin, seen once.
-
-        Args:
-            page, hints, guide, blank, most: as of `kin_of`.
-        """
+        """Paint one page whose like regions agree: `kin_of`, then `paints` with that kin; arguments as of `kin_of`."""
         seen = self.look(page, hints, guide.palette, guide.latent)
         kin = self.kin_among(seen, guide, blank, most) if self.remembers else None
         if kin is not None and not len(kin.keys):
