@@ -1,4 +1,4 @@
-"""From a gray face into the latent space of the portrait generator (pSp: Richardson et al. 2021), on a slim ResNet-50."""
+"""From a gray face into the latent space of the generator (pSp: Richardson et al. 2021), on a slim ResNet-50."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LAST = 2
 
 @dataclass(frozen=True, slots=True)
 class PortraitEncoderConfig:
-    """Sizes: `width` of the first stage (64 in ResNet-50), `pyramid` channels (512 in pSp); the rest is the generator's.
+    """Sizes: `width` of the first stage (64 in ResNet-50), `pyramid` channels (512 in pSp).
 
-    `layers` and `latent` are those of W+, `side` that of its faces.
+    The rest is the generator's: `layers` and `latent` are those of W+, `side` that of its faces.
     """
 
     width: int = 16

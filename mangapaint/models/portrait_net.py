@@ -15,7 +15,7 @@ SMALLEST = 4
 """Side of the first level, px."""
 COMPONENTS = 24
 """Principal directions of W that are kept for edits."""
-MEASURES = 12
+MEASURES = 14
 """What is measured of a face for edits, see portrait.measures."""
 GAIN = math.sqrt(2)
 """Of LeakyReLU, so that variance stays."""

@@ -1,4 +1,4 @@
-"""Edits of a portrait, as the command line says them: `hair=blue`, `brightness=1.5`."""
+"""Edits of a portrait, as the command line says them: `hair=blue`, `brightness=1.5`. No torch."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from mangapaint.errors import UsageError, printable
 
 COLOURS = {
-    "red": (53.0, 60.0, 40.0),
-    "orange": (67.0, 36.0, 55.0),
-    "blond": (80.0, 6.0, 42.0),
-    "brown": (40.0, 15.0, 22.0),
-    "green": (60.0, -38.0, 28.0),
-    "teal": (62.0, -32.0, -6.0),
-    "blue": (52.0, 4.0, -42.0),
-    "purple": (46.0, 32.0, -36.0),
-    "pink": (72.0, 38.0, -4.0),
-    "gray": (60.0, 0.0, 0.0),
+    "red": (55.0, 35.0),
+    "orange": (34.0, 48.0),
+    "blond": (5.0, 36.0),
+    "brown": (13.0, 19.0),
+    "green": (-30.0, 24.0),
+    "teal": (-26.0, -8.0),
+    "blue": (6.0, -38.0),
+    "purple": (28.0, -32.0),
+    "pink": (36.0, -2.0),
+    "gray": (0.0, 0.0),
 }
-"""Name -> CIE L*, a*, b* that an edit aims at; of hair or eyes, L* stays the face's own."""
+"""Name -> CIE a*, b* that an edit aims at; L* stays the face's own."""
 COLOURED = ("hair", "eyes", "background")
 """Parts whose colour can be set."""
-AMOUNTS = ("brightness", "contrast", "vividness", "warmth", "smile")
-"""What can be made more or less, in standard deviations among faces."""
+AMOUNTS = ("brightness", "contrast", "vividness", "warmth", "mouth")
+"""What can be made more or less, in standard deviations among faces; mouth: how open it is."""
 NAMES = (*COLOURED, *AMOUNTS)
 MOST = 4.0
 
@@ -35,9 +35,14 @@ class Edit:
     name: str
     value: str | float
 
+    @property
+    def moves_light(self) -> bool:
+        """Whether the luminance must change for it; colours of parts keep that of the face exactly."""
+        return self.name in ("brightness", "contrast", "mouth")
+
 
 def parsed(words: Sequence[str]) -> tuple[Edit, ...]:
-    """`["hair=blue", "smile=1"]` -> edits; the last of one name counts.
+    """`["hair=blue", "mouth=1"]` -> edits; the last of one name counts.
 
     Raises:
         UsageError: no such name, colour or number.
@@ -65,5 +70,5 @@ def _amount(name: str, text: str) -> float:
     except ValueError:
         amount = float("nan")
     if not -MOST <= amount <= MOST:
-        raise UsageError(f"{name} takes a number of -{MOST:g}..{MOST:g}, not '{printable(text)}'")
+        raise UsageError(f"{name} takes a number of {-MOST:g}..{MOST:g}, not '{printable(text)}'")
     return amount

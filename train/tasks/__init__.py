@@ -50,4 +50,8 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.portrait import PortraitTask
 
         return PortraitTask(recipe, corpus)
+    if recipe.task == "portrait_encoder":
+        from train.tasks.portrait_encoder import PortraitEncoderTask
+
+        return PortraitEncoderTask(recipe, corpus)
     raise ValueError(f"{recipe.name}: unknown task {recipe.task}")
