@@ -1,4 +1,4 @@
-"""The painter's training, stage A: paint under known ink, ab under known luminance, palette always at hand.
+"""The painter's training: paint under known ink, ab under known luminance, palette always at hand.
 
 Batches come in pairs. The two of a pair mostly show the same thing (another crop, another page of the title, other
 tones) and are each other's memory; the others of the batch are there to be told apart from it.
@@ -23,13 +23,23 @@ from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
 from mangapaint.models.painter_net import MEMORY_STRIDE, TEMPERATURE, PainterConfig, PainterNet
 from mangapaint.models.painting import Memory
 from mangapaint.paint.palette import CELLS, mixed, palette_of
+from train.adversary import PatchGAN, fool_loss, judge_loss
 from train.corpus import Corpus, Item, Picture, resized
 from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
 from train.synth import pages
 from train.synth.manga import MangaOptions, blur, ink_ratio, luminance, manga_like
 from train.tasks.common import autocast
-from train.tasks.painterlosses import LOSER, better, cells_of, disagreement, painter_losses, sameness, vote_loss
+from train.tasks.painterlosses import (
+    LOSER,
+    better,
+    cells_of,
+    disagreement,
+    painter_losses,
+    sameness,
+    vote_loss,
+    voted_colour,
+)
 
 AGREE = 0.3
 """Weight of the disagreement of twins."""
@@ -37,6 +47,8 @@ VARIETY = 0.1
 """Weight of the sameness of two colourings by different noise."""
 SOFT = 0.7
 """Pictures smaller than this share of the crop would be blurred; another is drawn."""
+STRIDE = 4
+"""Of the votes, px."""
 OTHER_PAGE = 0.4
 """Share of the views that show another picture of the title, where it has more than one."""
 OWN_PANEL = 0.6
@@ -75,6 +87,12 @@ class PainterOptions:
     """Share of the pairs that are one crop drawn in different tones, and must get the same colours."""
     varied: float = 0.2
     """Share of the samples that are coloured twice, by different noise, where the net has a latent."""
+    judged: float = 0.0
+    """Weight of a discriminator's word on the colours at stride 4 (stage B); 0 trains none."""
+    judged_from: float = 0.5
+    """Share of the schedule after which it speaks."""
+    judge: int = 32
+    """Channels of the discriminator's first layer."""
     open: float = 0.3
     """Share of the pairs whose palette is the corpus' mean: colours must come from what is drawn."""
     gray: float = 0.15
@@ -102,7 +120,9 @@ class PainterTask:
         net = PainterNet(self.config)
         if self.config.descriptor:
             cast(Tensor, net.prior).copy_(self.prior)
-        return {"painter": net}
+        if not self.options.judged:
+            return {"painter": net}
+        return {"painter": net, "judge": PatchGAN(3 + STRIDE**2, self.options.judge, norm="spectral")}
 
     @cached_property
     def prior(self) -> Tensor:
@@ -297,6 +317,18 @@ class PainterTask:
                 guess = net.guess(seen.features[guessed]).float()
             everything = torch.arange(CELLS, device=page.device).expand(len(guessed), -1)
             losses["guess"] = vote_loss(guess, everything, truth[guessed], batch["paper"][guessed])
+        if self.options.judged and done >= self.options.judged_from:
+            judge, drawing = nets["judge"], F.pixel_unshuffle(page, STRIDE)
+            made = voted_colour(votes, cells)
+            with autocast(page.device):
+                real = judge(torch.cat([F.avg_pool2d(paint, STRIDE), drawing], 1))
+                fake = judge(torch.cat([made.detach(), drawing], 1))
+            judged = judge_loss(real, fake, "hinge")
+            yield Phase("judge", judged, {"judge": judged.item()})
+            judge.requires_grad_(False)
+            with autocast(page.device):
+                losses["fool"] = self.options.judged * fool_loss(judge(torch.cat([made, drawing], 1)), "hinge")
+            judge.requires_grad_(True)
         scalars = {key: value.item() for key, value in losses.items()}
         yield Phase("painter", torch.stack(list(losses.values())).sum(), scalars)
 

@@ -101,6 +101,12 @@ def better(first: Tensor, second: Tensor, cells: Tensor, truth: Tensor, paper: T
         return mean(first) <= mean(second)
 
 
+def voted_colour(votes: Tensor, cells: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """(N, 3, h, w) sRGB: annealed mean of the (N, K) cells by (N, K, h, w) logits; the votes learn through it."""
+    colours = torch.stack([cells // 36, cells // 6 % 6, cells % 6], 2).float() / 5
+    return torch.einsum("nkhw,nkc->nchw", torch.softmax(votes.float() / temperature, 1), colours)
+
+
 def sameness(first: Tensor, second: Tensor, cells: Tensor) -> Tensor:
     """How much of `FAR` two colourings of one drawing lack, 0..1 (mode seeking: Mao et al. 2019).
 
@@ -112,13 +118,8 @@ def sameness(first: Tensor, second: Tensor, cells: Tensor) -> Tensor:
     Returns:
         Mean over samples of 1 - distance / FAR, 0 from FAR on, of colours pooled over 16 px.
     """
-    colours = torch.stack([cells // 36, cells // 6 % 6, cells % 6], 2).float() / 5
-
-    def pooled(votes: Tensor) -> Tensor:
-        mean = torch.einsum("nkhw,nkc->nchw", torch.softmax(votes, 1), colours)
-        return F.avg_pool2d(mean, 4)
-
-    distance = (pooled(first) - pooled(second)).abs().mean(1).flatten(1)
+    one, other = (F.avg_pool2d(voted_colour(votes, cells, 1.0), 4) for votes in (first, second))
+    distance = (one - other).abs().mean(1).flatten(1)
     return (1 - distance.mean(1) / FAR).clamp_min(0).mean()
 
 
