@@ -20,8 +20,8 @@ OTHERS = 0.15
 """Weight of measures that an edit does not name, which should stay."""
 CLOSE = 8.0
 """Weight of the measures that it names."""
-ROUNDS = 4
-"""Of measuring what an edit did and correcting it."""
+ROUNDS, RATE = 24, 0.2
+"""Of the descent: its steps, and its rate at the start in standard deviations."""
 FIRST_LAYER = {"mouth": 0}
 """First layer of W+ that an edit moves; colours leave the coarse ones, which are pose and shape, alone."""
 FIRST_COLOUR_LAYER = 3
@@ -94,41 +94,59 @@ def way(net: PortraitNet, change: Tensor, names: Tensor) -> Tensor:
     return torch.linalg.solve(left, effects @ (goal * weight).t()).t()
 
 
-@torch.no_grad()
 def edited(
     net: PortraitNet, styles: Tensor, noises: Sequence[Tensor], edits: Sequence[Edit], keep_light: bool = False
 ) -> Tensor:
-    """W+ moved along the directions until the edits are seen, as far as REACH allows.
+    """W+ moved along the principal directions until the edits are seen, as far as REACH allows.
+
+    The way by least squares is only right for small steps, so it is the start of a descent over the same directions.
 
     Args:
         net: with directions.
         styles: (N, layers, latent).
         noises: of the faces.
         edits: none leaves all as it is.
-        keep_light: unused measures of light count as named, so that the luminance stays near.
+        keep_light: measures of light that are not named should stay, so that the luminance stays near.
 
     Returns:
         (N, layers, latent).
     """
     if not edits:
         return styles
-    target, names = wanted(net, net.drawn(styles, noises), edits)
-    if keep_light:
-        names = names | torch.tensor([name.endswith(" L") or name == "brightness" for name in NAMES]).to(names.device)
-    first = min(FIRST_LAYER.get(edit.name, FIRST_COLOUR_LAYER) for edit in edits)
-    basis = net.get_buffer("components") * net.get_buffer("spreads")[:, None]
-    steps = torch.zeros(len(styles), len(basis), device=styles.device)
-    best, moved = torch.full((len(styles),), torch.inf, device=styles.device), styles
-    for _ in range(ROUNDS + 1):
-        now = moved_by(styles, steps @ basis, first)
-        missing = target - measured(net.drawn(now, noises))
-        error = (missing / net.get_buffer("usual")[1].clamp_min(1e-3))[:, names].square().mean(1)
-        moved = torch.where((error < best)[:, None, None], now, moved)
-        best = torch.minimum(best, error)
-        steps = steps + way(net, missing, names)
-        length = steps.norm(dim=1, keepdim=True)
-        steps = steps * (REACH / length.clamp_min(1e-6)).clamp_max(1)
+    with torch.inference_mode(False), torch.no_grad():
+        styles = styles.clone()
+        before = net.drawn(styles, noises)
+        target, names = wanted(net, before, edits)
+        spread = net.get_buffer("usual")[1].clamp_min(1e-3)
+        weight = torch.where(names, CLOSE, OTHERS)
+        if keep_light:
+            light = [name.endswith(" L") or name == "brightness" for name in NAMES]
+            weight = torch.where(torch.tensor(light, device=names.device) & ~names, 4 * OTHERS, weight)
+        first = min(FIRST_LAYER.get(edit.name, FIRST_COLOUR_LAYER) for edit in edits)
+        basis = net.get_buffer("components") * net.get_buffer("spreads")[:, None]
+        start = within(way(net, target - measured(before), names) / 2)
+    with torch.inference_mode(False), torch.enable_grad():
+        steps = start.clone().requires_grad_()
+        optimizer = torch.optim.Adam([steps], RATE, (0.8, 0.99))
+        best = torch.full((len(styles),), torch.inf, device=styles.device)
+        moved = styles
+        for index in range(ROUNDS):
+            optimizer.param_groups[0]["lr"] = RATE * (1 - index / ROUNDS)
+            now = moved_by(styles, within(steps) @ basis, first)
+            wrong = ((measured(net.drawn(now, noises)) - target) / spread).square()
+            error = (wrong * weight).sum(1)
+            better = error.detach() < best
+            moved = torch.where(better[:, None, None], now.detach(), moved)
+            best = torch.minimum(best, error.detach())
+            optimizer.zero_grad(set_to_none=True)
+            error.sum().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
     return moved
+
+
+def within(steps: Tensor) -> Tensor:
+    """Steps (N, COMPONENTS) no longer than REACH."""
+    return steps * (REACH / steps.norm(dim=1, keepdim=True).clamp_min(1e-6)).clamp_max(1)
 
 
 def moved_by(styles: Tensor, step: Tensor, first: int) -> Tensor:
