@@ -141,7 +141,7 @@ OPTIONS: dict[str, Option] = {
     "mode": Option("paint", "mode", _choice("auto", "ink", "gray")),
     "reference": Option("paint", "references", _files),
     "palette": Option("paint", "palette", _file),
-    "split": Option("paint", "split", _choice("page", "panels")),
+    "split": Option("paint", "split", _choice("page", "panels", "faces")),
     "memory": Option("paint", "memory", _switch),
     "hints": Option("paint", "hints", _file),
     "vividness": Option("paint", "vividness", _number(0, 4)),

@@ -12,7 +12,7 @@ OutputFormat = Literal["keep", "png", "jpeg", "webp", "avif"]
 Direction = Literal["auto", "rtl", "ltr"]
 Order = Literal["color-first", "upscale-first"]
 Mode = Literal["auto", "ink", "gray"]
-Split = Literal["page", "panels"]
+Split = Literal["page", "panels", "faces"]
 
 MIB = 2**20
 
@@ -58,7 +58,7 @@ class PaintSettings:
     palette: Path | None = None
     """What --save-palette wrote: a palette.toml, which somebody may have edited, or a memory (.safetensors)."""
     split: Split = "page"
-    """What one call of the net sees; panels are seen larger, but each by itself."""
+    """What one call of the net sees; panels, or heads, are seen larger, but each by itself."""
     memory: bool = True
     """Look at the chapter's pages first, so that like things get like colours."""
     hints: Path | None = None

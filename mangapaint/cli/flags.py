@@ -76,9 +76,10 @@ Split = Annotated[
     str | None,
     _option(
         "--split",
-        metavar="page|panels",
+        metavar="page|panels|faces",
         panel=PAINT,
-        help="What the net sees at once: the page, or each panel by itself and larger. Default: page.",
+        help="What the net sees at once: the page, or each panel, or each head found on the page, by itself and "
+        "larger. Default: page.",
     ),
 ]
 Memory = Annotated[

@@ -5,11 +5,14 @@ The net is run by `mangapaint.paint.faces.FaceFinder`; here is only the geometry
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mangapaint.page import Face, Region
+from mangapaint.layout.order import Direction, reading_order
+from mangapaint.page import Face, Panel, Region
 
 STRIDE = 8
 """Pixels of what the net saw per place of its maps."""
@@ -21,6 +24,8 @@ OVERLAP = 0.35
 """Overlap (IoU) from which on two boxes are one face."""
 INSIDE = 0.7
 """Share of a box that lies in a surer one from which on it is a part of that face."""
+HEAD = 0.75
+"""What belongs to a head around its face, hair above all, share of the face's side."""
 
 
 def decoded(maps: NDArray[np.float32], least: float, scale: float = 1.0) -> list[Face]:
@@ -70,3 +75,24 @@ def on_page(faces: list[Face], height: int, width: int) -> list[Face]:
     clipped = [Face(face.region.intersection(page), face.score) for face in faces]
     seen = [face for face in clipped if face.region.area > 0]
     return sorted(seen, key=lambda face: (-face.region.area, face.region.y, -face.region.right))
+
+
+def head_of(face: Region, width: int, height: int) -> Region:
+    """The face with its hair, clipped to a page of that size."""
+    return face.padded(round(HEAD * math.sqrt(face.area)), width, height)
+
+
+def in_reading_order(faces: list[Face], panels: list[Panel], direction: Direction) -> list[tuple[Face, int | None]]:
+    """The faces panel by panel, each with the `order` of the panel that its middle lies in; last those in none."""
+    groups: dict[int, list[Face]] = {}
+    for face in faces:
+        box = face.region
+        middle = Region(box.x + box.width // 2, box.y + box.height // 2, 1, 1)
+        inside = [panel for panel in panels if panel.region.intersection(middle).area]
+        place = min(inside, key=lambda panel: panel.region.area).order if inside else len(panels)
+        groups.setdefault(place, []).append(face)
+    return [
+        (group[number], place if place < len(panels) else None)
+        for place, group in sorted(groups.items())
+        for number in reading_order([face.region for face in group], direction)
+    ]

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from mangapaint.engine.runner import Engine
 from mangapaint.layout import strips
+from mangapaint.layout.faces import head_of
 from mangapaint.layout.panels import find_panels
 from mangapaint.models.painting import Guide, PaintingNet
 from mangapaint.page import Region
 from mangapaint.paint.compose import joint_upsample
 from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, labelled, reduced, stitched, whole_regions
+from mangapaint.paint.faces import FaceFinder
 from mangapaint.paint.firstlook import RememberingNet
 from mangapaint.paint.hints import Cue, palettes
 from mangapaint.paint.look import Look, look_of
@@ -28,7 +30,9 @@ from mangapaint.paint.sightings import Sightings
 from mangapaint.settings import PaintSettings
 
 SMALLEST_PANEL = 48
-"""Px of what the net sees under which a panel is left to the page."""
+"""Px of what the net sees under which a panel or a head is left to the page."""
+FADE = 0.2
+"""Share of a head's square, on each side, in which it goes over into the page."""
 
 
 class Brush:
@@ -38,6 +42,7 @@ class Brush:
         engine: where the net runs.
         net: on the engine's device.
         paint: what the user wishes.
+        finder: of the heads, for --split faces.
 
     Attributes:
         palette: (1, 216) of the chapter; (1, 0) for a net without a bank.
@@ -46,10 +51,13 @@ class Brush:
         sightings: what was painted of the chapter so far.
     """
 
-    def __init__(self, engine: Engine, net: PaintingNet, paint: PaintSettings) -> None:
+    def __init__(
+        self, engine: Engine, net: PaintingNet, paint: PaintSettings, finder: FaceFinder | None = None
+    ) -> None:
         self.engine = engine
         self.net = net
         self.settings = paint
+        self.finder = finder
         self.palette = torch.zeros(1, 0)
         self.memory: ChapterMemory | None = None
         self.file: PaletteFile | None = None
@@ -80,6 +88,8 @@ class Brush:
         layers = list(self.seen(drawings, cues, windows))
         if self.settings.split == "panels":
             return [self.by_panels(*each) for each in zip(drawings, cues, layers, strict=True)]
+        if self.settings.split == "faces":
+            return [self.by_heads(*each) for each in zip(drawings, cues, layers, strict=True)]
         return layers
 
     def by_panels(self, drawing: Drawing, cue: Cue | None, layer: Tensor) -> Tensor:
@@ -87,20 +97,36 @@ class Brush:
 
         Palette, memory and kin are the chapter's, so that panels agree. What lies between panels is the page's.
         """
+        found = find_panels(drawing.gray)
+        for panel in found if len(found) > 1 else []:
+            self.paint_again(panel.region, drawing, cue, layer, fade=False)
+        return layer
+
+    def by_heads(self, drawing: Drawing, cue: Cue | None, layer: Tensor) -> Tensor:
+        """The layer of a page with each of its heads painted again by itself, at the scan's own resolution.
+
+        The largest comes first, so that a small head in front of a large one is painted last. Towards the edge of its
+        square a head fades into the page.
+        """
+        height, width = drawing.gray.shape
+        for face in self.finder.find(drawing.gray) if self.finder is not None else []:
+            self.paint_again(head_of(face.region, width, height), drawing, cue, layer, fade=True)
+        return layer
+
+    def paint_again(self, box: Region, drawing: Drawing, cue: Cue | None, layer: Tensor, *, fade: bool) -> None:
+        """Paint a part of a page by itself and put it into the page's layer, which is changed in place."""
         height, width = drawing.gray.shape
         part = replace(drawing, number=None)  # the regions of the page were noted already
         down, across = layer.shape[2] / height, layer.shape[3] / width
-        found = find_panels(drawing.gray)
-        for panel in found if len(found) > 1 else []:
-            box = panel.region
-            rows = slice(round(box.y * down), round(box.bottom * down))
-            columns = slice(round(box.x * across), round(box.right * across))
-            size = (rows.stop - rows.start, columns.stop - columns.start)
-            if min(size) < SMALLEST_PANEL:
-                continue
-            again = self.seen([part], [cue], [box])[0]
-            layer[:, :5, rows, columns] = F.interpolate(again[:, :5], size, mode="bilinear", antialias=True)
-        return layer
+        rows = slice(round(box.y * down), round(box.bottom * down))
+        columns = slice(round(box.x * across), round(box.right * across))
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        if min(size) < SMALLEST_PANEL:
+            return
+        again = F.interpolate(self.seen([part], [cue], [box])[0][:, :5], size, mode="bilinear", antialias=True)
+        if fade:
+            again = torch.lerp(layer[:, :5, rows, columns], again, faded(size).to(layer))
+        layer[:, :5, rows, columns] = again
 
     def seen(self, drawings: Sequence[Drawing], cues: Sequence[Cue | None], windows: Sequence[Region]) -> list[Tensor]:
         """What the net says of each drawing in each window: (1, 6, h, w)."""
@@ -154,3 +180,12 @@ class Brush:
         if getattr(self.net, "remembers", False):
             return cast(RememberingNet, self.net).described(page, hints, guide)
         return self.net.paints(page, hints, guide)
+
+
+def faded(size: tuple[int, int]) -> Tensor:
+    """(1, 1, height, width) in 0..1: 1 in the middle, falling to 0 at all sides."""
+    ramps = []
+    for length in size:
+        near = torch.minimum(torch.arange(length) + 0.5, length - 0.5 - torch.arange(length))
+        ramps.append((near / (FADE * length)).clamp_max(1))
+    return torch.minimum(ramps[0][:, None], ramps[1][None])[None, None]

@@ -26,6 +26,7 @@ from mangapaint.paint.compose import under_ink, under_luminance
 from mangapaint.paint.consistency import Consistency, consistency
 from mangapaint.paint.drawing import Drawing, drawing_of
 from mangapaint.paint.enlarge import Enlarger
+from mangapaint.paint.faces import FaceFinder
 from mangapaint.paint.hintfiles import Named, matched
 from mangapaint.paint.hints import Cue, fill_of, read_cue
 from mangapaint.paint.palettefile import PaletteFile
@@ -72,8 +73,12 @@ class Colorizer:
         sums = []
         if settings.paint is not None:
             net, spec = store.load(settings.paint.model, task="colorize", offline=offline)
-            self.brush = Brush(engine, cast(PaintingNet, engine.prepare(net)), settings.paint)
             sums.append(spec.sha256)
+            finder = None
+            if settings.paint.split == "faces":
+                finder = FaceFinder.load(engine, offline=offline)
+                sums.append(finder.sha256)
+            self.brush = Brush(engine, cast(PaintingNet, engine.prepare(net)), settings.paint, finder)
         if settings.upscale.scale > 1:
             self.enlarger = Enlarger(engine, settings.upscale, offline=offline)
             sums.append(self.enlarger.sha256)

@@ -32,24 +32,24 @@ class FaceFinder:
         engine: where the net runs.
         net: on the engine's device, see `mangapaint.models.faces_net.FacesNet`.
         least: score under which a place is no face, 0..1.
+        sha256: of the weights.
     """
 
-    def __init__(self, engine: Engine, net: torch.nn.Module, least: float = LEAST) -> None:
+    def __init__(self, engine: Engine, net: torch.nn.Module, least: float = LEAST, sha256: str = "") -> None:
         self.engine = engine
         self.net = net
         self.least = least
+        self.sha256 = sha256
 
     @classmethod
-    def load(
-        cls, engine: Engine, *, offline: bool = False, model: str = MODEL, least: float = LEAST
-    ) -> FaceFinder:
+    def load(cls, engine: Engine, *, offline: bool = False, model: str = MODEL, least: float = LEAST) -> FaceFinder:
         """The shipped detector, or another by name or path, on the engine's device.
 
         Raises:
             WeightsError: its weights are missing or altered, or of a net that finds no faces.
         """
-        net, _ = store.load(model, task="detect", offline=offline)
-        return cls(engine, engine.prepare(net), least)
+        net, spec = store.load(model, task="detect", offline=offline)
+        return cls(engine, engine.prepare(net), least, spec.sha256)
 
     def find(self, gray: NDArray[np.uint8]) -> list[Face]:
         """The faces of a page, tight from brows to chin and ear to ear, in px of the page.

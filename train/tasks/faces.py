@@ -55,8 +55,6 @@ class FacesTask:
         sets = dict(recipe.sets)
         crops = {name: weight for name, weight in sets.items() if name in USUAL_BOX}
         self.crops = {name: Corpus(corpus, {name: weight}) for name, weight in crops.items()}
-        if not self.crops:
-            raise ValueError(f"[sets] needs one of {', '.join(USUAL_BOX)}: faces to learn from")
         said = json.loads(BOXES.read_text(encoding="utf-8"))
         marked = []
         for name in sorted(set(sets) & set(said)):
@@ -70,16 +68,17 @@ class FacesTask:
         own: dict[str, Any] = asdict(self.options)
         pages_only = PageOptions(**{f.name: own[f.name] for f in fields(PageOptions)})
         self.maker = Maker(self.head, self.art, marked, pages_only)
-        self.share = [corpus.cumulative.size * crops[name] for name, corpus in self.crops.items()]
+        self.share = {name: len(corpus) * crops[name] for name, corpus in self.crops.items()}
 
     def nets(self) -> dict[str, nn.Module]:
         return {"faces": FacesNet(self.config)}
 
     def head(self, size: float, rng: np.random.Generator) -> Stamp:
         """A head from a crop, drawn about as large as it will be seen or larger; or a simple one."""
-        if rng.random() < self.options.cartoons / max(1e-6, 1 - self.options.figures - self.options.cut):
+        share = self.options.cartoons / max(1e-6, 1 - self.options.figures - self.options.cut)
+        if not self.crops or rng.random() < share:
             return cartoon_stamp(int(np.clip(2.4 * size * rng.uniform(1, 1.6), 48, 200)), rng)
-        fine = {name: weight for name, weight in zip(self.crops, self.share, strict=True)}
+        fine = self.share
         if size > 90 and "faces256" in fine:
             fine = {"faces256": 1.0}
         names, weights = list(fine), np.array(list(fine.values()))
