@@ -66,7 +66,7 @@ class Model:
 
     def __init__(self, name: str) -> None:
         engine = EngineSettings()
-        self.settings = Settings(paint=PaintSettings(model=name, memory=False), engine=engine)
+        self.settings = Settings(paint=PaintSettings(model=name, memory=False, mode="gray"), engine=engine)
         self.colorizer = Colorizer(Engine(engine), self.settings)
         self.bank: Tensor | None = getattr(self.colorizer.net, "bank", None)
 
