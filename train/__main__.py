@@ -105,6 +105,16 @@ def evaluate(
 
     engine = EngineSettings(device=device)
     every = model == "all"
+    if not every and evaluation.is_for(model, "portrait"):
+        from train import portraits
+
+        lines = portraits.portraits(
+            model, source, engine, limit, seed, lambda line: print(line, file=sys.stderr, flush=True)
+        )
+        if output is not None:
+            atomic.write(output, report.written(lines, source.name, seed).encode())
+        print(report.text(lines, source.name, seed))
+        return
     if every or evaluation.is_for(model, "colorize"):
         models = evaluation.registered("colorize") if every else (model,)
         plan = evaluation.Plan(models, tuple(inputs or evaluation.INPUTS), limit, seed)

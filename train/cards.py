@@ -41,7 +41,26 @@ OPEN = {
 }
 """What the notes of a new card say."""
 
-COLUMNS = ("n", "mse", "mae", "psnr", "ssim", "dab", "chroma", "hue_ok", "m3", "ink", "white_keep", "edges", "kernel")
+COLUMNS = (
+    "n",
+    "mse",
+    "mae",
+    "psnr",
+    "ssim",
+    "dab",
+    "chroma",
+    "hue_ok",
+    "m3",
+    "ink",
+    "white_keep",
+    "edges",
+    "kernel",
+    "low_psnr",
+    "drawn_psnr",
+    "w",
+    "w_share",
+    "z",
+)
 ROWS = 8
 """Of the curve's table."""
 

@@ -34,6 +34,13 @@ FORMULAS = {
     "KID of the literature; kernel_low, kernel_high: 95 % interval by bootstrap over pictures",
     "psnr_y": "-10 log10 of the mse of BT.601 luma / 255, border of the scale cut",
     "ssim_y": "SSIM of that luma",
+    "low_psnr": "PSNR of the result's luma, reduced by area, against the low-resolution face; 100 dB is equal",
+    "low_exact": "share of the low-resolution pixels that are equal",
+    "drawn_psnr": "that PSNR for the portrait as the generator drew it, before it was made exact",
+    "w": "mean square error of the encoder in W+ on faces that the generator drew",
+    "w_share": "that error as a share of the mean square distance of w from its mean; 1 is knowing nothing",
+    "z": "mean square error of z, whose variance is 1; many z give one w",
+    "fid": "Frechet distance on Inception features (torchmetrics), of few faces",
 }
 """Column -> what it is."""
 

@@ -12,7 +12,8 @@ PUBLISHED = """\
 Published, on other data, so not to be compared in the third digit: zhang's reproduction MSE .0012, MAE .0034, PSNR
 37 dB (an MSE of .0012 is 29.2 dB by the formula above: those figures are not of one formula); manga-colorization-v2
 PSNR 17.2 dB on gray and 13.5 on screentoned input; ColorFlow, given references, 26.0 and 25.9. The originals of
-pix2pix, pix2pix-cue, labgan, dcgan and wgan-gp published loss curves and pictures only."""
+pix2pix, pix2pix-cue, labgan, dcgan and wgan-gp published loss curves and pictures only. The portrait's original: mean
+square error in the latent space .245 at epoch 21."""
 
 
 ORDER = ("n", *metrics.FORMULAS, "kernel_low", "kernel_high")
