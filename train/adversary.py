@@ -23,18 +23,21 @@ class PatchGAN(nn.Module):
         inputs: channels of the condition and the picture together.
         width: of the first convolution; the paper's is 64.
         norm: "batch" as in the paper, "spectral" (Miyato et al. 2018) or "none".
+        strides: of the convolutions before the last; fewer or smaller ones look at smaller patches.
 
     Raises:
         ValueError: another norm.
     """
 
-    def __init__(self, inputs: int, width: int = 64, norm: str = "batch") -> None:
+    def __init__(
+        self, inputs: int, width: int = 64, norm: str = "batch", strides: tuple[int, ...] = (2, 2, 2, 1)
+    ) -> None:
         super().__init__()
         if norm not in ("batch", "spectral", "none"):
             raise ValueError(f"norm is 'batch', 'spectral' or 'none', not {norm!r}")
         layers: list[nn.Module] = []
         before = inputs
-        for level, stride in enumerate((2, 2, 2, 1)):
+        for level, stride in enumerate(strides):
             after = width * 2**level
             normed = norm == "batch" and level > 0
             layers.append(nn.Conv2d(before, after, 4, stride, 1, bias=not normed))

@@ -122,7 +122,7 @@ class PainterTask:
             cast(Tensor, net.prior).copy_(self.prior)
         if not self.options.judged:
             return {"painter": net}
-        return {"painter": net, "judge": PatchGAN(3 + STRIDE**2, self.options.judge, norm="spectral")}
+        return {"painter": net, "judge": PatchGAN(3 + STRIDE**2, self.options.judge, "spectral", (1, 2, 2))}
 
     @cached_property
     def prior(self) -> Tensor:
