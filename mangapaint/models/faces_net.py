@@ -23,22 +23,23 @@ RARE = -4.0
 class FacesConfig:
     """Sizes: channels and residual blocks at strides 4, 8, 16 and 32."""
 
-    channels: tuple[int, ...] = (32, 48, 72, 72)
+    channels: tuple[int, ...] = (32, 48, 72, 64)
     blocks: tuple[int, ...] = (1, 2, 2, 1)
 
 
 class Residual(nn.Module):
-    """x + gain * conv(relu(conv(relu(x)))): a learned gain instead of a norm, so that crops and pages behave alike."""
+    """x + conv(relu(norm(conv(relu(norm(x)))))); batch norms, so that crops in training and pages at use count alike."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.gain = nn.Parameter(torch.full((1, channels, 1, 1), 0.5))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(2))
+        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1, bias=False) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.second(F.relu(self.first(F.relu(x))))
-        return x + self.gain * y
+        y = x
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            y = conv(F.relu(norm(y)))
+        return x + y
 
 
 class FacesNet(nn.Module):

@@ -17,7 +17,7 @@ Gray = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
-USUAL_BOX: dict[str, Box] = {"faces256": (0.265, 0.335, 0.73, 0.745), "faces96": (0.22, 0.32, 0.78, 0.83)}
+USUAL_BOX: dict[str, Box] = {"faces256": (0.25, 0.305, 0.745, 0.76), "faces96": (0.2, 0.285, 0.8, 0.845)}
 """Where the face lies in the crops of a set, brows to chin and ear to ear, as shares of the side."""
 ASIDE = 0.1
 """How far the sides of one crop's face may lie from the usual ones, share of the side."""
@@ -120,7 +120,9 @@ def inked(colour: Picture, face: Box, rng: np.random.Generator) -> Gray:
     if rng.random() < 0.1:  # a gray picture
         low, high = rng.uniform(0, 60), rng.uniform(190, 255)
         return np.asarray(np.clip(low + (high - low) * y / 255, 0, 255), np.uint8)
-    return np.asarray(np.minimum(lines, toned(level, rng)), np.uint8)
+    tone = toned(np.where(is_hair, 0, level).astype(np.float32), rng)
+    strands = toned(np.where(is_hair, level, 0).astype(np.float32), rng)
+    return np.asarray(np.minimum(np.minimum(lines, strands), tone), np.uint8)
 
 
 def pen_lines(y: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -149,7 +151,7 @@ def toned(level: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.fl
     if kind < 0.4:
         return 255 * (1 - level)
     height, width = level.shape
-    if kind < 0.5:
+    if kind < 0.58:
         return np.where(rng.random(level.shape, np.float32) < level, 0, 255).astype(np.float32)
     turn = 2 * np.pi / rng.uniform(2.5, 7)
     angle = np.pi / 4 if rng.random() < 0.7 else rng.uniform(0, np.pi)
@@ -195,7 +197,7 @@ def figure_stamp(half: float, rng: np.random.Generator) -> Stamp:
     weight = half * rng.uniform(0.03, 0.09)
     draw_figure(Pen(canvas, weight=weight).at(*middle, half), look, mood, pose)
     gray = canvas.finished()
-    face = (middle[0] - half, middle[1] - 0.4 * half, middle[0] + half, middle[1] + 1.2 * half)
+    face = (middle[0] - half, middle[1] - 0.5 * half, middle[0] + half, middle[1] + 1.22 * half)
     outside = np.zeros((height + 2, width + 2), np.uint8)
     bordered = cv2.copyMakeBorder(gray, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=255)
     bordered[-1:] = 0  # the body goes on below
@@ -263,11 +265,11 @@ def cartoon_stamp(side: int, rng: np.random.Generator) -> Stamp:
             (-0.7, 0),
         ]
         curve(outline, True, tone)
-        face = (-0.65, -0.3, front + nose, tall)
+        face = (-0.6, -0.4, front + nose, tall)
     else:
         outline = round_(0, -0.1, 1, 0.9, 180, 360) + [(0.95, 0.4), (chin, tall), (-chin, tall), (-0.95, 0.4)]
         curve(outline, True, tone)
-        face = (-1.0, -0.35, 1.0, tall)
+        face = (-1.0, -0.45, 1.0, tall)
     shift = 0.0 if profile else rng.uniform(-0.25, 0.25)
     kind, gap, eye_y = int(rng.integers(7)), rng.uniform(0.35, 0.55), rng.uniform(-0.05, 0.25)
     size = rng.uniform(0.1, 0.28)
