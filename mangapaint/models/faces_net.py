@@ -28,7 +28,7 @@ class FacesConfig:
 
 
 class Residual(nn.Module):
-    """x + conv(relu(norm(conv(relu(norm(x)))))); batch norms, so that crops in training and pages at use count alike."""
+    """x + conv(relu(norm(conv(relu(norm(x)))))); batch norms, so that training crops and whole pages count alike."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
