@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,23 @@ def _files(value: Any) -> tuple[Path, ...]:
     return tuple(_file(part) for part in parts)
 
 
+def place_of(text: str) -> tuple[Path, int]:
+    """File and number of "FILE.json#7".
+
+    Raises:
+        ValueError: it has not that form.
+    """
+    found = re.fullmatch(r"(.+)#(\d{1,6})", text, re.DOTALL)
+    if found is None or int(found[2]) < 1:
+        raise ValueError("a file and the number of a picture, such as variants.json#7")
+    return Path(found[1]), int(found[2])
+
+
+def _place(value: Any) -> str:
+    path, number = place_of(_text(value))
+    return f"{_file(path)}#{number}"
+
+
 def _encoding(value: Any) -> str:
     try:
         return codecs.lookup(_text(value)).name
@@ -141,6 +159,7 @@ OPTIONS: dict[str, Option] = {
     "mode": Option("paint", "mode", _choice("auto", "ink", "gray")),
     "reference": Option("paint", "references", _files),
     "palette": Option("paint", "palette", _file),
+    "variant": Option("paint", "variant", _place),
     "split": Option("paint", "split", _choice("page", "panels", "faces")),
     "memory": Option("paint", "memory", _switch),
     "hints": Option("paint", "hints", _file),

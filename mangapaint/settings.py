@@ -57,6 +57,8 @@ class PaintSettings:
     """Coloured pictures whose palette the chapter follows."""
     palette: Path | None = None
     """What --save-palette wrote: a palette.toml, which somebody may have edited, or a memory (.safetensors)."""
+    variant: str | None = None
+    """FILE.json#N: colours as of the Nth picture that `mangapaint variants` made."""
     split: Split = "page"
     """What one call of the net sees; panels, or heads, are seen larger, but each by itself."""
     memory: bool = True

@@ -28,6 +28,7 @@ def color(
     reference: flags.Reference = None,
     palette: flags.Palette = None,
     save_palette: flags.SavePalette = None,
+    variant: flags.Variant = None,
     split: flags.Split = None,
     memory: flags.Memory = None,
     hints: flags.Hints = None,
@@ -131,6 +132,10 @@ def run(
     """
     if report is not None and report.suffix.lower() not in {".html", ".htm"}:
         raise UsageError(f"--report writes HTML, not '{report.suffix}'", remedy="name a file that ends in .html")
+    if settings.paint is not None and settings.paint.variant is not None:
+        from mangapaint.paint.variantfile import followed
+
+        settings = followed(settings)
     from mangapaint.pipeline.run import exit_code
     from mangapaint.pipeline.run import run as run_pipeline
 

@@ -72,6 +72,15 @@ SavePalette = Annotated[
         help="Write the chapter's colours: .toml for people, .safetensors with all that is remembered of its things.",
     ),
 ]
+Variant = Annotated[
+    str | None,
+    _option(
+        "--variant",
+        metavar="FILE.json#N",
+        panel=PAINT,
+        help="Colours of the Nth picture that 'mangapaint variants' made; by the same net.",
+    ),
+]
 Split = Annotated[
     str | None,
     _option(

@@ -48,6 +48,7 @@ class Brush:
         palette: (1, 216) of the chapter; (1, 0) for a net without a bank.
         memory: coloured places of the chapter, None where the net follows none.
         file: the palette.toml that is followed, or None.
+        latent: (1, net.latent_size) noise of all pages, None where the net decides.
         sightings: what was painted of the chapter so far.
     """
 
@@ -61,6 +62,7 @@ class Brush:
         self.palette = torch.zeros(1, 0)
         self.memory: ChapterMemory | None = None
         self.file: PaletteFile | None = None
+        self.latent: Tensor | None = None
         self.sightings: list[Sightings] = []
 
     @property
@@ -176,7 +178,8 @@ class Brush:
         """(N, 5, h / 2, w / 2), see PaintingNet.paints; of a net that remembers also what it describes."""
         memory = self.memory.memory(page.device) if self.memory is not None else None
         kin = self.memory.kin(page.device) if self.memory is not None else None
-        guide = Guide(palette, labels, self.settings.vividness, self.settings.seed, memory, kin)
+        latent = None if self.latent is None else self.latent.to(page.device).expand(len(page), -1)
+        guide = Guide(palette, labels, self.settings.vividness, self.settings.seed, memory, kin, latent)
         if getattr(self.net, "remembers", False):
             return cast(RememberingNet, self.net).described(page, hints, guide)
         return self.net.paints(page, hints, guide)

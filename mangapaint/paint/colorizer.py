@@ -19,7 +19,7 @@ from mangapaint.models import store
 from mangapaint.models.lab import rgb_to_lab
 from mangapaint.models.painting import PaintingNet
 from mangapaint.page import PageImage
-from mangapaint.paint import memory, palettefile
+from mangapaint.paint import memory, palettefile, variantfile
 from mangapaint.paint.brush import Brush
 from mangapaint.paint.choosing import Glance
 from mangapaint.paint.compose import under_ink, under_luminance
@@ -120,6 +120,9 @@ class Colorizer:
             self.hints = match.files
             for path in match.unmatched:
                 self.tell(f"warning: the hints {path.name} belong to no page of {pages[0].chapter}")
+        brush.latent = None
+        if paint.variant is not None:
+            brush.latent = variantfile.read(paint.variant).noise
         if hasattr(brush.net, "bank"):
             self.seen_before = recall(self.engine, brush, pages, self.settings.input.limits)
         elif paint.palette is not None:
@@ -190,11 +193,16 @@ class Colorizer:
             results.append(Painted(pixels, self.engine.seconds - started))
         return results
 
-    def composed(self, drawing: Drawing, layer: Tensor, cue: Cue | None) -> NDArray[np.uint8]:
-        """The full-resolution (and enlarged) coloured page."""
-        page = torch.from_numpy(drawing.gray)[None, None].to(layer.device)
-        if self.enlarger is not None and not self.enlarges_first:
-            page = self.enlarger.gray(page)
+    def sheet(self, drawing: Drawing) -> Tensor:
+        """(1, 1, H, W) uint8: the drawing as it is laid over the paint, enlarged where the settings say so."""
+        page = torch.from_numpy(drawing.gray)[None, None].to(self.engine.device.torch_device)
+        return page if self.enlarger is None or self.enlarges_first else self.enlarger.gray(page)
+
+    def composed(
+        self, drawing: Drawing, layer: Tensor, cue: Cue | None, sheet: Tensor | None = None
+    ) -> NDArray[np.uint8]:
+        """The full-resolution (and enlarged) coloured page; `sheet` where it was made before."""
+        page = self.sheet(drawing) if sheet is None else sheet
         fill = layer.new_zeros(1, 4, 1, 1)
         dense = cue is not None and cue.dense
         if cue is not None and not (dense and getattr(self._brush.net, "follows_cues", False)):

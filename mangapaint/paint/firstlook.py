@@ -39,12 +39,14 @@ class FirstLook:
         engine: where the net runs.
         net: on the engine's device.
         mode: as of PaintSettings.
+        latent: (1, net.latent_size) noise that the pages will be painted with, or None.
     """
 
-    def __init__(self, engine: Engine, net: RememberingNet, mode: str) -> None:
+    def __init__(self, engine: Engine, net: RememberingNet, mode: str, latent: Tensor | None = None) -> None:
         self.engine = engine
         self.net = net
         self.mode = mode
+        self.latent = None if latent is None else latent.to(engine.device.torch_device)
 
     def with_page(self, memory: ChapterMemory, page: PageImage) -> ChapterMemory:
         """The memory with the regions of a black-and-white page, coloured by the memory's palette and places."""
@@ -56,7 +58,8 @@ class FirstLook:
             blank = view.blank.to(device)
 
             def call(page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor, blank: Tensor = blank) -> Output:
-                return self.net.kin_of(page, hints, Guide(palette, labels, memory=places), blank, REGIONS)
+                guide = Guide(palette, labels, memory=places, latent=self.latent)
+                return self.net.kin_of(page, hints, guide, blank, REGIONS)
 
             found = self.engine.run("painter", call, view.page, view.hints, memory.palette, view.labels)
             memory = memory.with_regions(Kin(*cast(tuple[Tensor, Tensor], found)))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mangapaint.engine.runner import Engine
 from mangapaint.page import PageImage
-from mangapaint.paint import choosing, memory, palettefile
+from mangapaint.paint import choosing, memory, palettefile, variantfile
 from mangapaint.paint.brush import Brush
 from mangapaint.paint.choosing import Glance
 from mangapaint.paint.drawing import levelled
@@ -44,7 +44,7 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
         saved = memory.load(paint.palette, width)
     elif paint.palette is not None:
         brush.file = palettefile.read(paint.palette)
-    look = FirstLook(engine, cast(RememberingNet, brush.net), paint.mode)
+    look = FirstLook(engine, cast(RememberingNet, brush.net), paint.mode, brush.latent)
     seen = list(choosing.anchors(pages)) if remembers else []
 
     def suggested() -> Tensor:
@@ -58,6 +58,8 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
         brush.palette = saved.palette
     elif brush.file is not None:
         brush.palette = brush.file.palette
+    elif paint.variant is not None:
+        brush.palette = variantfile.read(paint.variant).palette
     if not remembers:
         return b""
     known = memory.empty(brush.palette, width) if saved is None else saved

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mangapaint.errors import UsageError, printable
+from mangapaint.options import place_of
 from mangapaint.page import PageImage
 from mangapaint.pipeline.contracts import PageSource, PaintedPage, Painter
 from mangapaint.settings import PaintSettings, Settings
@@ -50,6 +51,7 @@ class ColorizerLoader:
             if settings.paint is not None:
                 named = [("the reference", path) for path in settings.paint.references]
                 named += [("the palette", settings.paint.palette)] if settings.paint.palette else []
+                named += [("the variants", place_of(settings.paint.variant)[0])] if settings.paint.variant else []
                 parts += [f"{what}: {_file_sum(what, path)}" for what, path in named]
                 for path in _hints(settings.paint):  # its name says where it goes
                     parts.append(f"hints {path.parent.name}/{path.name}: {_file_sum('the hints', path)}")

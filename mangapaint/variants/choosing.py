@@ -43,7 +43,7 @@ def doubts(colours: Tensor, area: Tensor) -> Tensor:
 def skin(colours: Tensor) -> Tensor:
     """(..., 2) a*, b* -> (...): 1 where it could be lit skin, 0 where never."""
     chroma, hue = colours.norm(dim=-1), torch.atan2(colours[..., 1], colours[..., 0])
-    turned = torch.exp(-((hue - SKIN_HUE) / SKIN_WIDTH) ** 6)
+    turned = torch.exp(-(((hue - SKIN_HUE) / SKIN_WIDTH) ** 6))
     return turned * (chroma > SKIN_CHROMA[0]) * (chroma < SKIN_CHROMA[1])
 
 
