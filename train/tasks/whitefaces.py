@@ -28,12 +28,10 @@ from train.corpus import WHITE_BACKGROUND, Corpus, Picture, resized
 from train.loop import Batch
 from train.prepare.screening import white_border
 from train.prepare.triplets import middle
-from train.synth.manga import MangaOptions, luminance, manga_like
+from train.synth.manga import blur, drawn, luminance, scanned
 
 KEPT = 112
 """Side of the faces in memory, px."""
-TONED = 0.3
-"""Share of the drawn faces with screentone."""
 
 LOOKED = 112
 """Side at which backgrounds are looked for, px."""
@@ -182,9 +180,15 @@ def dyed(lab: Tensor, dye: FaceOptions, rng: np.random.Generator) -> Tensor:
 
 
 def in_ink(picture: Tensor, rng: np.random.Generator) -> Tensor:
-    """(N, 1, H, W) in 0..1: (N, 3, H, W) sRGB drawn at twice the size and reduced, as a scan's thin lines are."""
-    large = F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
-    return F.avg_pool2d(manga_like(large, MangaOptions(gray=0.0, toned=TONED), rng)[0], 2)
+    """(N, 3, H, W) sRGB -> (N, 1, H, W) in 0..1: lines, and solid black where it is dark in some.
+
+    Drawn at one and a half times the size and reduced, as the thin lines of a scan are.
+    """
+    y = F.interpolate(luminance(picture), scale_factor=1.5, mode="bilinear", align_corners=False)
+    ink = drawn(y, rng)
+    black = blur(y, 1.5) < torch.from_numpy(rng.uniform(-0.2, 0.3, (len(y), 1, 1, 1)).astype(np.float32))
+    page = scanned(ink.masked_fill(black, 0.0), rng)
+    return F.interpolate(page, picture.shape[-2:], mode="area")
 
 
 def middle_of(lab: Tensor, mask: Tensor) -> Tensor:
