@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mangapaint import __version__
-from mangapaint.cli import color, demo, doctor, models, split
+from mangapaint.cli import color, demo, doctor, models, split, variants
 from mangapaint.cli.screen import NORMAL, VERBOSE, Screen
 from mangapaint.cli.state import State
 from mangapaint.errors import ExitCode, MangapaintError, OutOfMemoryError, printable
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command("color")(color.color)
 app.command("upscale")(color.upscale)
 app.command("split")(split.split)
+app.command("variants")(variants.variants)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)

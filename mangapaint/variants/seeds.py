@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
-import torch
-from torch import Tensor
-
 DIGITS = 6
 """Of a seed that was not given by the user: short enough for a file name."""
 
 
 def candidates(seed: int, count: int) -> list[int]:
-    """`count` different seeds; the first is `seed` itself, so that asking for one variant by its seed gives that one."""
+    """`count` different seeds; the first is `seed`, so that one variant asked for by its seed is that variant."""
     found = [seed]
     number = 0
     while len(found) < count:
@@ -22,8 +19,3 @@ def candidates(seed: int, count: int) -> list[int]:
         if following not in found:
             found.append(following)
     return found
-
-
-def latent_of(seed: int, size: int) -> Tensor:
-    """(1, size) standard normal noise of a variant."""
-    return torch.randn(1, size, generator=torch.Generator().manual_seed(seed))
