@@ -323,6 +323,11 @@ def test_split_writes_crops_and_boxes_in_reading_order(run: Run, tmp_path: Path)
     assert crop.shape == (first["height"], first["width"])
 
 
+def test_split_knows_panels_and_faces_only(run: Run, tmp_path: Path) -> None:
+    assert run("split", cbz(tmp_path / "a.cbz", {"1.png": page()}), "-o", tmp_path, "--split", "eyes") == ExitCode.USAGE
+    assert "panels, faces" in run.err
+
+
 def test_split_goes_on_after_a_bad_page(run: Run, tmp_path: Path) -> None:
     source = cbz(tmp_path / "a.cbz", {"1.png": b"nothing", "2.png": page()})
     assert run("split", source, "-o", tmp_path / "out") == ExitCode.PARTIAL

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mangapaint.engine.runner import Engine
 from mangapaint.layout import faces
 from mangapaint.layout.faces import apart, decoded, head_of, in_reading_order, on_page
+from mangapaint.layout.order import Direction
 from mangapaint.models import faces_net
 from mangapaint.models.faces_net import FacesConfig, FacesNet
 from mangapaint.page import Face, Panel, Region
@@ -103,7 +104,7 @@ def test_a_head_has_its_hair_and_stays_on_the_page() -> None:
 
 
 @pytest.mark.parametrize(("direction", "columns"), [("rtl", [150, 110, 10]), ("ltr", [10, 110, 150])])
-def test_faces_are_read_panel_by_panel(direction: faces.Direction, columns: list[int]) -> None:
+def test_faces_are_read_panel_by_panel(direction: Direction, columns: list[int]) -> None:
     right_first = direction == "rtl"
     panels = [Panel(Region(100, 0, 100, 100), int(not right_first)), Panel(Region(0, 0, 100, 100), int(right_first))]
     found = [Face(Region(x, 40, 20, 20), 0.9) for x in (10, 110, 150)] + [Face(Region(60, 150, 20, 20), 0.9)]

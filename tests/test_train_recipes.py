@@ -22,6 +22,10 @@ SMALL: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "net": {"widths": [4, 4, 8, 8, 8], "latent": 4, "style": 4},
         "options": {"sides": [64], "judge": 4, "background": "any"},
     },
+    "faces": {
+        "net": {"channels": [8, 8, 8, 8], "blocks": [1, 1, 1, 1]},
+        "options": {"side": 64, "figures": 0.0, "smallest": 12.0},
+    },
     "features": {"net": {"widths": [4, 8, 8, 8], "features": 16}, "options": {}},
     "labgan": {"net": {"base": 4, "cap": 2}, "options": {"judge": 4}},
     "painter": {

@@ -113,6 +113,10 @@ def _hints(paint: PaintSettings) -> list[Path]:
 
 def _models(settings: Settings) -> list[str]:
     refs = [settings.paint.model] if settings.paint else []
+    if settings.paint and settings.paint.split == "faces":
+        from mangapaint.paint.faces import MODEL
+
+        refs.append(MODEL)
     return [*refs, settings.upscale.model] if settings.upscale.scale > 1 else refs
 
 

@@ -161,7 +161,7 @@ class Maker:
             x1, y1 = (min(side, int(v)) for v in high)
             if x1 - x0 < 12 or y1 - y0 < 12:
                 continue
-            inner = Sheet(0, sheet)
+            inner = Sheet(side, sheet)
             self.fill_panel(inner, (x0, y0, x1, y1), (int(low[0]), int(low[1]), int(high[0]), int(high[1])), unit, rng)
             inside = np.zeros((side, side), np.uint8)
             panels.fill(inside, outline, 255)
@@ -290,15 +290,11 @@ class Sheet:
     """
 
     def __init__(self, side: int, other: Sheet | None = None) -> None:
-        if other is not None:
-            self.side, self.gray, self.owner = other.side, other.gray.copy(), other.owner.copy()
-            self.areas, self.ignore = other.areas, other.ignore
-            return
         self.side = side
-        self.gray: Gray = np.full((side, side), 255, np.uint8)
-        self.owner = np.full((side, side), PAPER, np.int16)
-        self.areas: list[tuple[float, Box]] = []
-        self.ignore: list[Box] = []
+        self.gray: Gray = np.full((side, side), 255, np.uint8) if other is None else other.gray.copy()
+        self.owner: NDArray[np.int16] = np.full((side, side), PAPER, np.int16) if other is None else other.owner.copy()
+        self.areas: list[tuple[float, Box]] = [] if other is None else other.areas
+        self.ignore: list[Box] = [] if other is None else other.ignore
 
     def own(self, box: Box) -> None:
         """A new face lies there, in front of all others."""
@@ -314,7 +310,7 @@ class Sheet:
         """Draw a stamp through a (2, 3) affine map."""
         gray, mask = stamp.gray, stamp.mask
         if scale < 0.75:
-            gray = cv2.GaussianBlur(gray, (0, 0), 0.4 / scale)
+            gray = np.asarray(cv2.GaussianBlur(gray, (0, 0), 0.4 / scale), np.uint8)
         height, width = gray.shape
         corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ matrix[:, :2].T + matrix[:, 2]
         x0, y0 = (max(0, int(v)) for v in np.floor(corners.min(0)))
@@ -371,7 +367,8 @@ class Sheet:
 
     def piece(self) -> Piece:
         """What is seen of each face now."""
-        faces, ignore = [], list(self.ignore)
+        faces: list[Box] = []
+        ignore = list(self.ignore)
         for number, (area, box) in enumerate(self.areas):
             x, y = max(0, int(box[0]) - 1), max(0, int(box[1]) - 1)
             mine = self.owner[y : int(box[3]) + 2, x : int(box[2]) + 2] == number
@@ -379,11 +376,15 @@ class Sheet:
             if count < 30:
                 continue
             columns, rows = np.flatnonzero(mine.any(0)), np.flatnonzero(mine.any(1))
-            seen = (x + columns[0], y + rows[0], x + columns[-1] + 1, y + rows[-1] + 1)
+            seen = (float(x + columns[0]), float(y + rows[0]), float(x + columns[-1] + 1), float(y + rows[-1] + 1))
             whole = count > SEEN * area and min(seen[2] - seen[0], seen[3] - seen[1]) >= 8
-            (faces if whole else ignore).append(tuple(float(v) for v in seen))  # type: ignore[arg-type]
-        boxes = (np.array(found, np.float64).reshape(-1, 4) for found in (faces, ignore))
-        return Piece(self.gray, *boxes, self.owner == UNKNOWN)
+            (faces if whole else ignore).append(seen)
+        return Piece(self.gray, boxes_of(faces), boxes_of(ignore), self.owner == UNKNOWN)
+
+
+def boxes_of(found: Sequence[Box]) -> NDArray[np.float64]:
+    """(N, 4)."""
+    return np.array(found, np.float64).reshape(-1, 4)
 
 
 def transformed(box: Box, matrix: NDArray[np.float64]) -> Box:

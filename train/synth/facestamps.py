@@ -136,13 +136,13 @@ def pen_lines(y: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.fl
         sigma = rng.uniform(0.5, 1.3)
         difference = cv2.GaussianBlur(y, (0, 0), sigma) - cv2.GaussianBlur(y, (0, 0), 1.7 * sigma)
         ink = 1 + difference / rng.uniform(2, 8) + rng.uniform(0.1, 0.5)
-    ink = np.clip(ink, 0, 1) * 255
+    ink = np.asarray(np.clip(ink, 0, 1) * 255, np.float32)
     choice = rng.random()
     if choice < 0.25:
-        ink = cv2.erode(ink, np.ones((2, 2), np.uint8))
+        ink = np.asarray(cv2.erode(ink, np.ones((2, 2), np.uint8)), np.float32)
     elif choice < 0.35:
-        ink = cv2.dilate(ink, np.ones((2, 2), np.uint8))
-    return np.asarray(ink, np.float32)
+        ink = np.asarray(cv2.dilate(ink, np.ones((2, 2), np.uint8)), np.float32)
+    return ink
 
 
 def toned(level: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

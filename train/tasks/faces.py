@@ -158,7 +158,7 @@ def told(piece: Piece) -> tuple[NDArray[Any], ...]:
     counted = np.ones((side, side), bool)
     for x0, y0, x1, y1 in piece.ignore / STRIDE:
         counted[max(0, int(y0)) : int(np.ceil(y1)), max(0, int(x0)) : int(np.ceil(x1))] = False
-    order = np.argsort(-(piece.faces[:, 2] - piece.faces[:, 0])) if len(piece.faces) else []
+    order = np.argsort(piece.faces[:, 0] - piece.faces[:, 2])
     for x0, y0, x1, y1 in piece.faces[order] / STRIDE:  # small ones last: they lie in front
         w, h, x, y = x1 - x0, y1 - y0, (x0 + x1) / 2, (y0 + y1) / 2
         sx, sy = max(0.45, BREADTH * w), max(0.45, BREADTH * h)
