@@ -115,7 +115,7 @@ class Likeness:
         spread = np.square(sizes) / len(rows)
         self.directions = directions[:LIKENESS_DEPTH]
         self.spread = spread[:LIKENESS_DEPTH] + 1e-9
-        self.rest = max(float(spread[LIKENESS_DEPTH:].mean()), 1e-9) * 8
+        self.rest = 8 * (float(spread[LIKENESS_DEPTH:].sum()) / max(1, len(spread) - LIKENESS_DEPTH) + 1e-6)
 
     def strangeness(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(N,) squared distance from the mean in deviations; what the directions do not explain counts an eighth."""

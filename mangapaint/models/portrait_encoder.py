@@ -78,7 +78,7 @@ class PortraitEncoder(nn.Module):
             before = inner * EXPANSION
         self.stages = nn.ModuleList(stages)
         self.laterals = nn.ModuleList(nn.Conv2d((width << stage) * EXPANSION, pyramid, 1) for stage in (1, 2, 3))
-        halvings = [max(1, (self.config.side >> (stage + 1)).bit_length() - LAST.bit_length()) for stage in (1, 2, 3)]
+        halvings = [max(0, (self.config.side >> (stage + 1)).bit_length() - LAST.bit_length()) for stage in (1, 2, 3)]
         self.heads = nn.ModuleList(
             nn.Sequential(
                 *(part for _ in range(count) for part in (nn.Conv2d(pyramid, pyramid, 3, 2, 1), nn.LeakyReLU(0.2))),

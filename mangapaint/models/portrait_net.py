@@ -17,6 +17,8 @@ COMPONENTS = 24
 """Principal directions of W that are kept for edits."""
 MEASURES = 14
 """What is measured of a face for edits, see portrait.measures."""
+SOFT = 0.1
+"""Rate at which the loudness of noise is learned: at the full rate it drowns the face before there is one."""
 GAIN = math.sqrt(2)
 """Of LeakyReLU, so that variance stays."""
 
@@ -100,7 +102,7 @@ class StyledConv(nn.Module):
         power = torch.rsqrt(style.square() @ weight.float().square().sum((2, 3)).t() + 1e-8)
         y = torch.addcmul(bias, y, (power * GAIN).to(y.dtype)[:, :, None, None])
         if noise is not None:
-            y = y + noise.to(y.dtype) * (self.loudness * GAIN).to(y.dtype)
+            y = y + noise.to(y.dtype) * (self.loudness * (GAIN * SOFT)).to(y.dtype)
         return F.leaky_relu(y, 0.2)  # the gain went before it, where it costs nothing
 
 
