@@ -1,12 +1,12 @@
 """How real, how different and how true to the drawing many colourings of one face are, model by model.
 
     python benchmarks/variants.py FACES [--corpus runs/corpus] [--model dcgan --model wgan-gp --model painter] [-n 25]
-        [--limit 12] [-o FOLDER]
+        [--limit 12] [--every] [-o FOLDER]
 
 FACES is a folder of coloured faces that no model was trained on; the seen ones are those before white of the corpus,
-which `dcgan` and `wgan-gp` were trained on. All models get the same gray faces and make n colourings of each, with
-seeds 1..n, and all of them count: nothing is picked out. A model with a bank of palettes takes those n of it that are
-farthest apart. Prints for seen and unseen faces:
+which `dcgan` and `wgan-gp` were trained on. All models get the same gray faces and make n colourings of each, as
+`mangapaint variants` does: more than n, of which those are kept that are far apart and agree on what is skin. With
+--every it is n candidates as they come, so that the choice cannot hide what a net does. Prints for both kinds of faces:
 
 kernel      MMD^2 on features of our own net (train.features) of squares of the colourings and of the true pictures,
             with its 95 % interval by bootstrap over faces; lower is more real
@@ -35,20 +35,25 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from mangapaint.engine.runner import Engine
+from mangapaint.layout.paper import bubbles
 from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
 from mangapaint.page import PageImage
 from mangapaint.paint.colorizer import Colorizer
+from mangapaint.paint.drawing import drawing_of
 from mangapaint.settings import EngineSettings, PaintSettings, Settings
+from mangapaint.variants.easel import Easel
+from mangapaint.variants.making import PaintingStudio
+from mangapaint.variants.seeds import candidates
+from mangapaint.variants.subjects import Subject
 from train import features
 from train.corpus import Corpus, Picture
 from train.evaluate import black_and_white, chosen
 from train.metrics import lab
-from train.single import Single
 from train.tasks.whitefaces import FaceOptions, dyed, whitened
 
+SEED = 1
 SEEN_SETS = {"faces256": 1.0}
 SIDE = 128
 """At which colourings are compared, px."""
@@ -64,34 +69,22 @@ Make = Callable[[Picture, Picture, int], list[Picture]]
 class Model:
     """A colouring model that is asked for many colourings of one page."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, every: bool) -> None:
         engine = EngineSettings()
-        self.settings = Settings(paint=PaintSettings(model=name, memory=False, mode="gray"), engine=engine)
-        self.colorizer = Colorizer(Engine(engine), self.settings)
-        self.bank: Tensor | None = getattr(self.colorizer.net, "bank", None)
+        settings = Settings(paint=PaintSettings(model=name, mode="gray"), engine=engine)
+        self.studio = PaintingStudio(Colorizer(Engine(engine), settings))
+        self.every = every
 
     def __call__(self, page: Picture, _truth: Picture, count: int) -> list[Picture]:
-        assert self.settings.paint is not None and self.colorizer.brush is not None
-        palettes = None if self.bank is None else self.bank[apart(self.bank, count)]
-        self.colorizer.prepare([Single(page)])
-        made = []
-        for seed in range(1, count + 1):
-            wish = replace(self.settings.paint, seed=seed)
-            self.colorizer.settings = replace(self.settings, paint=wish)
-            self.colorizer.brush.settings = wish
-            if palettes is not None:
-                self.colorizer.palette = palettes[(seed - 1) % len(palettes)][None]
-            made.append(self.colorizer.paint([PageImage(page)])[0].pixels)
-        return made
-
-
-def apart(rows: Tensor, count: int) -> list[int]:
-    """Places of up to `count` rows, each the farthest from those before it, from the first on."""
-    kept, nearest = [0], (rows - rows[0]).norm(dim=1)
-    while len(kept) < min(count, len(rows)):
-        kept.append(int(nearest.argmax()))
-        nearest = torch.minimum(nearest, (rows - rows[kept[-1]]).norm(dim=1))
-    return kept
+        image = PageImage(page)
+        drawing = drawing_of(image, "gray")
+        subject = Subject(image, replace(drawing, paper=bubbles(drawing.gray)), face=True)
+        if not self.every:
+            return [made.pixels for made in self.studio.variants(subject, count, SEED, lambda _done, _of: None)]
+        easel = Easel(self.studio.brush, subject.drawing)
+        found = (self.studio.variant(seed, subject) for seed in candidates(SEED, count))
+        layers = (easel.layer(self.studio.painted(easel, variant)) for variant in found)
+        return [self.studio.colorizer.composed(subject.drawing, layer, None) for layer in layers]
 
 
 def unchanged(page: Picture, _truth: Picture, count: int) -> list[Picture]:
@@ -188,11 +181,12 @@ def main() -> None:
     parser.add_argument("--model", action="append", help="name or weights file; repeatable")
     parser.add_argument("-n", type=int, default=25, help="colourings of each face")
     parser.add_argument("--limit", type=int, default=12, help="faces of each kind")
+    parser.add_argument("--every", action="store_true", help="count n candidates as they come")
     parser.add_argument("-o", "--output", type=Path, help="folder for the sheets")
     arguments = parser.parse_args()
     models = arguments.model or ["dcgan", "wgan-gp", "painter"]
     systems: dict[str, Make] = {"gray": unchanged, "dyed": in_other_colours}
-    systems |= {Path(model).stem: Model(model) for model in models}
+    systems |= {Path(model).stem: Model(model, every=arguments.every) for model in models}
     print("| faces | system | kernel | less | dE | least | L | spread |\n|---|---|---|---|---|---|---|---|")
     if arguments.corpus:
         measured("seen", seen(arguments.corpus, arguments.limit), systems, arguments.n, arguments.output)
