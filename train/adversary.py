@@ -94,4 +94,5 @@ def gradient_penalty(judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tens
     between = torch.lerp(real, fake, share).requires_grad_(True)
     scores = judge(between).flatten(1).mean(1).sum()
     (slope,) = torch.autograd.grad(scores, between, create_graph=True)
-    return (slope.float().flatten(1).norm(dim=1) - 1).square().mean()
+    excess: Tensor = slope.float().flatten(1).norm(dim=1) - 1
+    return excess.square().mean()
