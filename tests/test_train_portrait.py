@@ -152,7 +152,7 @@ def test_an_augmentation_changes_each_picture_and_lets_gradients_through(kind: s
     seen = augmented(picture, (kind,))
     assert seen.shape == picture.shape
     assert not torch.equal(seen, picture)
-    seen.sum().backward()
+    seen.sum().backward()  # type: ignore[no-untyped-call]
     assert picture.grad is not None
     assert bool((picture.grad.abs().sum((1, 2, 3)) > 0).all())
     with pytest.raises(ValueError, match="augmentations"):

@@ -58,4 +58,5 @@ def uncut(x: Tensor) -> Tensor:
     y = ((torch.arange(height, device=x.device) + 0.5) / height).view(1, -1, 1)
     across = ((torch.arange(width, device=x.device) + 0.5) / width).view(1, 1, -1)
     hole = ((y - cy).abs() < half) & ((across - cx).abs() < half)
-    return (~hole)[:, None].to(x.dtype)
+    uncut: Tensor = (~hole)[:, None].to(x.dtype)
+    return uncut

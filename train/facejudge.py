@@ -41,7 +41,8 @@ class Halving(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.first(x), 0.2)
         y = F.leaky_relu(self.second(y), 0.2)
-        return y + self.past(F.avg_pool2d(x, 2))
+        past: Tensor = self.past(F.avg_pool2d(x, 2))
+        return y + past
 
 
 class FaceJudge(nn.Module):

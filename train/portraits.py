@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
@@ -71,12 +72,12 @@ class Peer:
         settings = Settings(paint=PaintSettings(memory=False), upscale=upscale, engine=engine)
         self.colorizer = Colorizer(Engine(engine), settings)
 
-    def painted(self, low: NDArray[np.uint8], side: int) -> Picture:
-        """(low, low) gray -> (side, side, 3)."""
+    def painted(self, side: int, low: NDArray[np.uint8], seed: int) -> tuple[Picture, metrics.Row]:
+        """(low, low) gray -> (side, side, 3); the painter needs no seed."""
         page = np.repeat(low[..., None], 3, 2)
         self.colorizer.prepare([Single(page)])
         made = self.colorizer.paint([PageImage(page)], [0])[0].pixels
-        return resized(made, side, side)
+        return resized(made, side, side), {}
 
 
 def row_of(made: Picture, truth: Picture, target: NDArray[np.uint8]) -> metrics.Row:
@@ -124,15 +125,15 @@ def portraits(
     peer = Peer(engine)
     for low in LOWS:
         targets = [reduced(np.asarray(cv2.cvtColor(truth, cv2.COLOR_RGB2GRAY), np.uint8), low) for truth in truths]
-        systems: list[tuple[str, Callable[[int], tuple[Picture, metrics.Row]]]] = [
-            ("identity", lambda i, targets=targets: (plain(targets[i], portrait.side), {})),
-            (Path(model).stem, lambda i, targets=targets: drawn(portrait, targets[i], seed + i)),
-            ("painter + upscaler", lambda i, targets=targets: (peer.painted(targets[i], portrait.side), {})),
-        ]
-        for system, make in systems:
+        systems = {
+            "identity": functools.partial(plain, portrait.side),
+            Path(model).stem: functools.partial(drawn, portrait),
+            "painter + upscaler": functools.partial(peer.painted, portrait.side),
+        }
+        for system, make in systems.items():
             start, rows, made = time.monotonic(), [], []
             for i, (truth, target) in enumerate(zip(truths, targets, strict=True)):
-                picture, said = make(i)
+                picture, said = make(target, seed + i)
                 made.append(picture)
                 rows.append(row_of(picture, truth, target) | said)
             kernel = None
@@ -153,7 +154,7 @@ def drawn(portrait: Portrait, target: NDArray[np.uint8], seed: int) -> tuple[Pic
     return result.pixels, {"drawn_psnr": float(result.record["psnr"])}
 
 
-def plain(target: NDArray[np.uint8], side: int) -> Picture:
+def plain(side: int, target: NDArray[np.uint8], seed: int) -> tuple[Picture, metrics.Row]:
     """The low-resolution face itself, enlarged cubically."""
     large = cv2.resize(target, (side, side), interpolation=cv2.INTER_CUBIC)
-    return np.repeat(np.asarray(large, np.uint8)[..., None], 3, 2)
+    return np.repeat(np.asarray(large, np.uint8)[..., None], 3, 2), {}

@@ -37,7 +37,7 @@ class PortraitConfig:
     @property
     def side(self) -> int:
         """Of a face, px."""
-        return SMALLEST * 2 ** (len(self.widths) - 1)
+        return SMALLEST << (len(self.widths) - 1)
 
     @property
     def layers(self) -> int:
@@ -181,7 +181,8 @@ class PortraitNet(nn.Module):
                 x = self.convs[place](x, styles[:, place], given[place])
             rgb = F.interpolate(rgb, scale_factor=2, mode="bilinear", align_corners=False)
             rgb = rgb + self.colours[level](x, styles[:, 2 * level + 1])
-        return rgb.float() * 0.5 + 0.5
+        faces: Tensor = rgb.float() * 0.5 + 0.5
+        return faces
 
     def forward(self, z: Tensor, psi: float = 1.0) -> Tensor:
         """(N, latent) of N(0, 1) -> (N, 3, side, side), see `drawn`."""

@@ -43,7 +43,7 @@ def find(net: PortraitNet, seed: int = 0) -> None:
     kept = min(COMPONENTS, net.config.latent)
     components, spreads = net.get_buffer("components"), net.get_buffer("spreads")
     components[:kept], spreads[:kept] = directions[:kept], sizes[:kept] / SAMPLES**0.5
-    usual = torch.cat([measured(net.drawn(net.broadcast(part))) for part in w[:512].split(64)])
+    usual = torch.cat([measured(net.drawn(net.broadcast(part))) for part in torch.split(w[:512], 64)])
     net.get_buffer("usual").copy_(torch.stack([usual.mean(0), usual.std(0)]))
     probes = net.truncated(w[:PROBES], 0.8)
     for index in range(kept):
@@ -91,7 +91,8 @@ def way(net: PortraitNet, change: Tensor, names: Tensor) -> Tensor:
     weight = torch.where(names, CLOSE, OTHERS).to(effects.dtype)
     goal = torch.where(names, change / spread, torch.zeros_like(change))
     left = (effects * weight) @ effects.t() + 0.05 * torch.eye(len(effects), device=effects.device)
-    return torch.linalg.solve(left, effects @ (goal * weight).t()).t()
+    steps: Tensor = torch.linalg.solve(left, effects @ (goal * weight).t())
+    return steps.t()
 
 
 def edited(
@@ -146,7 +147,8 @@ def edited(
 
 def within(steps: Tensor) -> Tensor:
     """Steps (N, COMPONENTS) no longer than REACH."""
-    return steps * (REACH / steps.norm(dim=1, keepdim=True).clamp_min(1e-6)).clamp_max(1)
+    length: Tensor = torch.linalg.vector_norm(steps, dim=1, keepdim=True)
+    return steps * (REACH / length.clamp_min(1e-6)).clamp_max(1)
 
 
 def moved_by(styles: Tensor, step: Tensor, first: int) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -146,4 +145,4 @@ def generator_of(source: str) -> PortraitNet:
     net, _ = store.load(str(path))
     if not isinstance(net, PortraitNet):
         raise ValueError(f"[options]: generator {path} is no generator of portraits")
-    return cast(PortraitNet, net.eval().requires_grad_(False))
+    return net.eval().requires_grad_(False)
