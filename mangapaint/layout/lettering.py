@@ -223,7 +223,8 @@ def is_blank_bubble(gray: Gray, closed: Mask, unit: float) -> bool:
         unit: width of a page in px.
     """
     depth = _depth(closed)
-    if depth.max() < BLANK_DEPTH * unit or gray[depth[1:-1, 1:-1] > 3].min() < BLANK_LEVEL:
+    inner = gray[depth[1:-1, 1:-1] > 3]
+    if depth.max() < BLANK_DEPTH * unit or not inner.size or inner.min() < BLANK_LEVEL:
         return False
     return _smoothness(depth) > BLANK_SMOOTH
 
