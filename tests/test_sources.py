@@ -17,8 +17,8 @@ LAYERS = (
     {"layout"},
     {"models"},
     {"engine"},
-    {"paint"},
-    {"pipeline"},
+    {"paint", "portrait"},
+    {"pipeline", "variants"},
     {"report"},
     {"cli"},
 )
