@@ -134,8 +134,8 @@ def test_the_box_of_a_face_follows_its_skin() -> None:
     colour = np.full((96, 96, 3), (60, 40, 140), np.uint8)
     colour[28:80, 33:70] = (250, 220, 200)
     left, _, right, _ = face_box(colour, (0.28, 0.3, 0.8, 0.85))
-    assert left == pytest.approx(0.65 * 33 / 96 + 0.35 * 0.28, abs=0.03)
-    assert right == pytest.approx(0.65 * 70 / 96 + 0.35 * 0.8, abs=0.03)
+    assert left == pytest.approx(0.4 * 33 / 96 + 0.6 * 0.28, abs=0.03)
+    assert right == pytest.approx(0.4 * 70 / 96 + 0.6 * 0.8, abs=0.03)
 
 
 def test_the_boxes_of_real_pages_can_be_read() -> None:

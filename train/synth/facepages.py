@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.synth import panels
-from train.synth.facestamps import Box, Gray, Stamp, figure_stamp
+from train.synth.facestamps import Box, Gray, Stamp, figure_stamp, toned
 
 Made = TypeVar("Made")
 
@@ -68,7 +68,7 @@ class PageOptions:
     """Share of the demo's figures among the stamps."""
     cartoons: float = 0.2
     """Share of simple heads."""
-    cut: float = 0.12
+    cut: float = 0.18
     """Share of heads cut from the marked pages."""
 
 
@@ -139,6 +139,8 @@ class Maker:
         matrix = np.column_stack([turn, shift])
         soft = page.gray if scale > 0.8 else cv2.GaussianBlur(page.gray, (0, 0), 0.35 / scale)
         sheet.gray[:] = cv2.warpAffine(soft, matrix, (sheet.side, sheet.side), flags=cv2.INTER_LINEAR, borderValue=255)
+        if rng.random() < 0.35:
+            sheet.gray = with_toned_blacks(sheet.gray, rng)
         for box in page.faces:
             sheet.own(transformed(tuple(box), matrix))
         sheet.ignore += [transformed(tuple(box), matrix) for box in page.ignore]
@@ -273,6 +275,8 @@ class Maker:
         w, h = right - x, bottom - y
         left, top = max(0, int(x - rng.uniform(0.1, 0.6) * w)), max(0, int(y - rng.uniform(0.2, 0.8) * h))
         gray = page.gray[top : int(bottom + rng.uniform(0.05, 0.5) * h), left : int(right + rng.uniform(0.1, 0.6) * w)]
+        if rng.random() < 0.4:
+            gray = with_toned_blacks(gray, rng)
         mask = np.full(gray.shape, 255, np.uint8)
         if rng.random() < 0.6:
             mask[:] = 0
@@ -392,6 +396,18 @@ def transformed(box: Box, matrix: NDArray[np.float64]) -> Box:
     x, y = matrix[:, :2] @ ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) + matrix[:, 2]
     half = np.hypot(matrix[:, 0] * (box[2] - box[0]) / 2, matrix[:, 1] * (box[3] - box[1]) / 2)
     return (float(x - half[0]), float(y - half[1]), float(x + half[0]), float(y + half[1]))
+
+
+def with_toned_blacks(gray: Gray, rng: np.random.Generator) -> Gray:
+    """Solid blacks, such as hair, as tone or white; lines stay."""
+    side = int(rng.integers(3, 7))
+    kernel = np.ones((side, side), np.uint8)
+    solid = cv2.morphologyEx((gray < 90).astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    level = np.where(solid > 0, np.float32(rng.uniform(0, 0.8)), np.float32(0))
+    drawn = toned(level, rng)
+    edge = cv2.morphologyEx(solid, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    tone = np.where(edge & (rng.random() < 0.7), 0, drawn)
+    return np.asarray(np.where(solid > 0, tone, gray), np.uint8)
 
 
 def worn(gray: Gray, rng: np.random.Generator) -> Gray:

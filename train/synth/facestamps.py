@@ -17,7 +17,7 @@ Gray = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
-USUAL_BOX: dict[str, Box] = {"faces256": (0.25, 0.305, 0.745, 0.76), "faces96": (0.2, 0.285, 0.8, 0.845)}
+USUAL_BOX: dict[str, Box] = {"faces256": (0.235, 0.3, 0.76, 0.77), "faces96": (0.18, 0.275, 0.82, 0.85)}
 """Where the face lies in the crops of a set, brows to chin and ear to ear, as shares of the side."""
 ASIDE = 0.1
 """How far the sides of one crop's face may lie from the usual ones, share of the side."""
@@ -51,7 +51,8 @@ def face_box(picture: Picture, usual: Box) -> Box:
     if len(columns) < 14:
         return usual
     first, last = float(columns[0]), float(columns[-1]) + 1 / 64
-    return (0.35 * usual[0] + 0.65 * first, usual[1], 0.35 * usual[2] + 0.65 * last, usual[3])
+    # Locks of hair hide ears: the skin tells where the face is, less so how wide.
+    return (0.6 * usual[0] + 0.4 * first, usual[1], 0.6 * usual[2] + 0.4 * last, usual[3])
 
 
 def crop_stamp(picture: Picture, usual: Box, side: int, rng: np.random.Generator) -> Stamp:
