@@ -44,7 +44,8 @@ class Variant:
         palette = torch.zeros(1, CELLS)
         for cell, weight in self.cells:
             palette[0, cell] = weight
-        return palette * (FULL / palette.norm().clamp_min(1e-6))
+        full: Tensor = palette * (FULL / palette.norm().clamp_min(1e-6))
+        return full
 
     @property
     def noise(self) -> Tensor | None:

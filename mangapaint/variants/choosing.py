@@ -37,7 +37,8 @@ def doubts(colours: Tensor, area: Tensor) -> Tensor:
     same = torch.exp(-(apart / (SAME * usual).clamp_min(LEAST)[:, None, None]).square() / 2)
     torn = torch.einsum("krq,r,q->k", (1 - same) * _sure(same), weight, weight)
     found = skin(colours)
-    return torn + SKIN_MATTERS * ((1 - found) * _sure(found)) @ area
+    doubt: Tensor = torn + SKIN_MATTERS * ((1 - found) * _sure(found)) @ area
+    return doubt
 
 
 def skin(colours: Tensor) -> Tensor:

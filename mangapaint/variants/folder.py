@@ -78,8 +78,8 @@ class VariantFolder:
     def _move_into(self) -> None:
         old = pictures_of(self.target)
         (self.target / NAME).unlink(missing_ok=True)  # from here to the last move the folder is unfinished
-        for name in old:
-            (self.target / name).unlink(missing_ok=True)
+        for stale in old:
+            (self.target / stale).unlink(missing_ok=True)
         for name in sorted(self._names, key=lambda name: (name == Path(NAME), name)):
             (self.target / name).parent.mkdir(exist_ok=True)
             if name == Path(NAME):

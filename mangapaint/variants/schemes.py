@@ -61,6 +61,8 @@ PAGE = {"gray": Weights(0.24, 0.30, 0.18, 0.20, bank=0.3), "ink": Weights(0.28, 
 """By mode: whole pages, of several people and things."""
 CHROMA = {"gray": 1.0, "ink": 0.75}
 """By mode, on C*: paint under ink is made more vivid when it is shown (paint.look.VIVID)."""
+SKIN_CHROMA = {"gray": 1.0, "ink": 0.62}
+"""The same of skin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,9 @@ class Scheme:
             (1, 216), see paint.palette.
         """
         shares, gain = (FACE if face else PAGE)[mode], CHROMA[mode]
-        light, chroma, hue = self.skin
+        light, chroma, hue = self.skin[0], self.skin[1] * SKIN_CHROMA[mode] / gain, self.skin[2]
         parts = (
-            (shares.skin, [(self.skin, 0.7), ((light - 14, chroma + 7, hue - 6), 0.3)]),
+            (shares.skin, [((light, chroma, hue), 0.7), ((light - 14, chroma + 7, hue - 6), 0.3)]),
             (shares.hair, _ramp(self.hair, mode)),
             (shares.cloth, _shaded(self.cloth, -8, 14)),
             (shares.ground, _shaded(self.ground, -16, 10)),
