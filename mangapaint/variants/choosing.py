@@ -35,16 +35,16 @@ def doubts(colours: Tensor, area: Tensor) -> Tensor:
     apart = torch.cdist(colours, colours)
     usual = torch.einsum("krq,r,q->k", apart, weight, weight)
     same = torch.exp(-(apart / (SAME * usual).clamp_min(LEAST)[:, None, None]).square() / 2)
-    torn = torch.einsum("krq,r,q->k", (1 - same) * _sure(same), weight, weight)
+    torn: Tensor = torch.einsum("krq,r,q->k", (1 - same) * _sure(same), weight, weight)
     found = skin(colours)
-    doubt: Tensor = torn + SKIN_MATTERS * ((1 - found) * _sure(found)) @ area
-    return doubt
+    lost: Tensor = torch.einsum("kr,r->k", (1 - found) * _sure(found), area)
+    return torn + SKIN_MATTERS * lost
 
 
 def skin(colours: Tensor) -> Tensor:
     """(..., 2) a*, b* -> (...): 1 where it could be lit skin, 0 where never."""
     chroma, hue = colours.norm(dim=-1), torch.atan2(colours[..., 1], colours[..., 0])
-    turned = torch.exp(-(((hue - SKIN_HUE) / SKIN_WIDTH) ** 6))
+    turned: Tensor = torch.exp(-(((hue - SKIN_HUE) / SKIN_WIDTH) ** 6))
     return turned * (chroma > SKIN_CHROMA[0]) * (chroma < SKIN_CHROMA[1])
 
 
