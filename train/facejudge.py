@@ -46,7 +46,7 @@ class Halving(nn.Module):
 
 
 class FaceJudge(nn.Module):
-    """(N, 3, side, side) in 0..1 -> (N,) logits.
+    """(N, 3, side, side) in 0..1 -> (N,) logits; while it grows, pictures of side / 2, side / 4, ... enter further in.
 
     Args:
         widths: channels at side / 2, side / 4, ... down to 4 px.
@@ -54,17 +54,22 @@ class FaceJudge(nn.Module):
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        self.stem = Conv(3, widths[0], 4, 2)
+        self.side = SMALLEST << len(widths)
+        self.stems = nn.ModuleList(Conv(3, width, 4, 2) for width in widths)
         self.blocks = nn.ModuleList(Halving(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.last = Conv(widths[-1] + 1, widths[-1], 3)
         self.flat = Linear(widths[-1] * SMALLEST * SMALLEST, widths[-1])
         self.logit = Linear(widths[-1], 1)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        x = (picture * 2 - 1).contiguous(memory_format=torch.channels_last)
-        x = F.leaky_relu(self.stem(x), 0.2)
-        for block in self.blocks:
-            x = block(x)
+    def forward(self, picture: Tensor, fade: float = 1.0) -> Tensor:
+        """`fade`: share of the first block, the rest is of the picture at half its side (Karras et al. 2018)."""
+        picture = (picture * 2 - 1).contiguous(memory_format=torch.channels_last)
+        entry = (self.side // picture.shape[-1]).bit_length() - 1
+        x = F.leaky_relu(self.stems[entry](picture), 0.2)
+        for place in range(entry, len(self.blocks)):
+            x = self.blocks[place](x)
+            if place == entry and fade < 1:
+                x = torch.lerp(F.leaky_relu(self.stems[place + 1](F.avg_pool2d(picture, 2)), 0.2).to(x.dtype), x, fade)
         x = F.leaky_relu(self.last(torch.cat([x, deviation(x)], 1)), 0.2)
         logit: Tensor = self.logit(F.leaky_relu(self.flat(x.flatten(1)), 0.2))
         return logit[:, 0].float()
@@ -82,8 +87,8 @@ def deviation(x: Tensor) -> Tensor:
     return spread.repeat(group).view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:]).to(x.dtype)
 
 
-def roughness(judge: nn.Module, true: Tensor) -> Tensor:
+def roughness(judge: nn.Module, true: Tensor, fade: float = 1.0) -> Tensor:
     """R1 (Mescheder et al. 2018): mean squared length of the logit's gradient at true pictures."""
     true = true.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(judge(true).sum(), true, create_graph=True)
+    (slope,) = torch.autograd.grad(judge(true, fade).sum(), true, create_graph=True)
     return slope.square().sum((1, 2, 3)).mean()

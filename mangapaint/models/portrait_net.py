@@ -159,15 +159,19 @@ class PortraitNet(nn.Module):
         """(count, 1, side, side) of N(0, 1) for each convolution, on the CPU."""
         return [torch.randn(count, 1, side, side, generator=generator) for side in self.sides()]
 
-    def drawn(self, styles: Tensor, noises: Sequence[Tensor] | None = None) -> Tensor:
+    def drawn(
+        self, styles: Tensor, noises: Sequence[Tensor] | None = None, levels: int | None = None, fade: float = 1.0
+    ) -> Tensor:
         """Faces of W+.
 
         Args:
             styles: (N, layers, latent).
             noises: see `noises`; None is fresh noise while training and none otherwise.
+            levels: that are drawn, while the net grows (Karras et al. 2018); None is all.
+            fade: share of what the last of them adds.
 
         Returns:
-            (N, 3, side, side) float32 sRGB, 0..1 but for overshoot.
+            (N, 3, side, side) (less where there are fewer levels) float32 sRGB, 0..1 but for overshoot.
         """
         given: Sequence[Tensor | None] = noises if noises is not None else [None] * len(self.convs)
         if noises is None and self.training:
@@ -176,11 +180,13 @@ class PortraitNet(nn.Module):
         x = self.start.expand(len(styles), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = self.convs[0](x, styles[:, 0], given[0])
         rgb = self.colours[0](x, styles[:, 1])
-        for level in range(1, len(self.colours)):
+        levels = len(self.colours) if levels is None else levels
+        for level in range(1, levels):
             for place in (2 * level - 1, 2 * level):
                 x = self.convs[place](x, styles[:, place], given[place])
             rgb = F.interpolate(rgb, scale_factor=2, mode="bilinear", align_corners=False)
-            rgb = rgb + self.colours[level](x, styles[:, 2 * level + 1])
+            more = self.colours[level](x, styles[:, 2 * level + 1])
+            rgb = rgb + (more if fade == 1 or level < levels - 1 else more * fade)
         faces: Tensor = rgb.float() * 0.5 + 0.5
         return faces
 

@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -35,8 +36,12 @@ class PortraitOptions:
     """Channels of the discriminator at side / 2, side / 4, ... 4 px; the paper's are 512 from 32 px down."""
     augment: tuple[str, ...] = KINDS
     """What the discriminator sees changed, of color, translation, cutout."""
-    gamma: float = 0.1
-    """Weight of R1."""
+    gamma: float = 0.03
+    """Weight of R1 at full side; at a half a quarter of it. .0002 side^2 / batch is usual (Karras et al. 2020)."""
+    grow: tuple[float, ...] = ()
+    """Shares of the schedule at which the side doubles (Karras et al. 2018): with two it starts at a quarter."""
+    fade: float = 0.04
+    """Share of the schedule in which a new level comes in."""
     lazy: int = 16
     """Steps between two R1 steps, whose weight grows as much; 0 never."""
     mixing: float = 0.5
@@ -61,8 +66,18 @@ class PortraitTask:
             )
         if strangers := set(self.options.augment) - set(KINDS):
             raise ValueError(f"[options]: augment knows {', '.join(KINDS)}, not {', '.join(sorted(strangers))}")
+        if list(self.options.grow) != sorted(self.options.grow) or len(self.options.grow) > len(self.options.judge) - 1:
+            raise ValueError(f"[options]: grow must rise and leave 8 px to start with, not {self.options.grow}")
         self.faces = FaceSet(corpus, recipe.sets, self.config.side, self.options.keep)
         self.steps = 0
+        self.shown = len(self.config.widths), 1.0
+
+    def grown(self, done: float) -> tuple[int, float]:
+        """Levels that are trained at that share of the schedule, and how far the last of them has come in."""
+        grow = self.options.grow
+        past = [share for share in grow if share <= done]
+        fade = min(1.0, (done - past[-1]) / self.options.fade) if past and self.options.fade else 1.0
+        return len(self.config.widths) - len(grow) + len(past), fade
 
     def nets(self) -> dict[str, nn.Module]:
         return {"portrait": PortraitNet(self.config), "judge": FaceJudge(self.options.judge)}
@@ -72,21 +87,23 @@ class PortraitTask:
 
     def phases(self, nets: Mapping[str, nn.Module], batch: Batch, done: float) -> Iterator[Phase]:
         net, judge = cast(PortraitNet, nets["portrait"]), nets["judge"]
-        true = batch["true"].float() / 255
+        levels, fade = self.shown = self.grown(done)
+        share = 2 ** (levels - len(self.config.widths))
+        true = F.adaptive_avg_pool2d(batch["true"].float() / 255, int(self.config.side * share))
         lazy = self.options.lazy
         if lazy and self.steps % lazy == 0:
-            rough = roughness(judge, true[: max(1, len(true) // 2)])
-            yield Phase("judge", rough * self.options.gamma / 2 * lazy, {"r1": rough.item()})
+            rough = roughness(judge, true[: max(1, len(true) // 2)], fade)
+            yield Phase("judge", rough * self.options.gamma * share**2 / 2 * lazy, {"r1": rough.item()})
         self.steps += 1
         with autocast(true.device):
-            made = net.drawn(self.styles(net, len(true), true.device))
-            real, fake = judge(self.seen(true)), judge(self.seen(made.detach()))
+            made = net.drawn(self.styles(net, len(true), true.device), levels=levels, fade=fade)
+            real, fake = judge(self.seen(true), fade), judge(self.seen(made.detach()), fade)
         judged = (fool_loss(real) + fool_loss(-fake)) / 2
         signs = (real > 0).float().mean()
         yield Phase("judge", judged, {"judge": judged.item(), "sign": float(2 * signs - 1)})
         judge.requires_grad_(False)
         with autocast(true.device):
-            fooled = fool_loss(judge(self.seen(made)))
+            fooled = fool_loss(judge(self.seen(made), fade))
         judge.requires_grad_(True)
         yield Phase("portrait", fooled, {"fooled": fooled.item()})
 
@@ -114,8 +131,9 @@ class PortraitTask:
         with torch.inference_mode(), autocast(device):
             w = generator.mapped(z)
             w = cast(Tensor, generator.mean).lerp(w, psi)
-            faces = generator.drawn(generator.broadcast(w), noises)
-        return sheet(faces.cpu(), SHOWN[1])
+            faces = generator.drawn(generator.broadcast(w), noises, *self.shown)
+        side = (self.config.side,) * 2
+        return sheet(F.interpolate(faces.cpu(), size=side, mode="bilinear", align_corners=False), SHOWN[1])
 
 
 def sheet(faces: Tensor, columns: int) -> NDArray[np.uint8]:
