@@ -45,7 +45,8 @@ def skin(colours: Tensor) -> Tensor:
     """(..., 2) a*, b* -> (...): 1 where it could be lit skin, 0 where never."""
     chroma, hue = colours.norm(dim=-1), torch.atan2(colours[..., 1], colours[..., 0])
     turned: Tensor = torch.exp(-(((hue - SKIN_HUE) / SKIN_WIDTH) ** 6))
-    return turned * (chroma > SKIN_CHROMA[0]) * (chroma < SKIN_CHROMA[1])
+    within = (chroma > SKIN_CHROMA[0]) & (chroma < SKIN_CHROMA[1])
+    return torch.where(within, turned, 0.0)
 
 
 def far_apart(colours: Tensor, area: Tensor, count: int) -> list[int]:

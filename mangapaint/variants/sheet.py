@@ -39,7 +39,7 @@ def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str]) -> Picture
     """
     high, wide = max(p.shape[0] for p in pictures) + GAP + LABEL, max(SIDE // 2, *(p.shape[1] for p in pictures)) + GAP
     square = min(len(pictures), max(1, round(math.sqrt(len(pictures) * high / wide))))
-    columns = min((square, square + 1), key=lambda n: -len(pictures) % n)  # the fewest places empty
+    columns = min((square + 1, square), key=lambda n: -len(pictures) % n)  # the fewest places empty
     rows = -(-len(pictures) // columns)
     sheet = np.full((rows * high + GAP, columns * wide + GAP, 3), PAPER, np.uint8)
     for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
