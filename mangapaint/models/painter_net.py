@@ -223,11 +223,7 @@ class PainterNet(nn.Module):
         """See `forward`."""
         x = seen.features
         free = not palette.shape[1]
-        cells, colours, given, votes = self.guesses(x) if free else self.votes(x, palette)
-        if memory is not None:
-            said = self.recalled(seen.descriptors, memory, cells, given)
-            votes = votes + self.trust * F.interpolate(said, scale_factor=2, mode="bilinear", align_corners=False)
-        votes = votes.masked_fill(~given[:, :, None, None], -30.0)
+        cells, colours, votes = self.remembered(seen, palette, memory)
         with torch.no_grad():  # votes learn from their own loss: an L1 loss would teach them the average again
             how = (FREE_TEMPERATURE, FREE_TOGETHER) if free else (temperature, TOGETHER)
             mean = self.colour_of(votes, seen, cells, colours, *how, regions, kin)
@@ -235,6 +231,15 @@ class PainterNet(nn.Module):
         paint = torch.sigmoid(torch.logit(mean.clamp(0.02, 0.98)) + REFINEMENT * y[:, :3])
         ab = rgb_to_lab(mean)[:, 1:] / 110 * (FREE_GAIN if free else 1) + 0.2 * REFINEMENT * y[:, 3:]
         return torch.cat([paint, ab], 1), votes, cells
+
+    def remembered(self, seen: Seen, palette: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Cells (N, K), their sRGB (N, K, 3), and what places vote together with the memory (N, K, H / 4, W / 4)."""
+        x = seen.features
+        cells, colours, given, votes = self.votes(x, palette) if palette.shape[1] else self.guesses(x)
+        if memory is not None:
+            said = self.recalled(seen.descriptors, memory, cells, given)
+            votes = votes + self.trust * F.interpolate(said, scale_factor=2, mode="bilinear", align_corners=False)
+        return cells, colours, votes.masked_fill(~given[:, :, None, None], -30.0)
 
     def colour_of(
         self,
@@ -320,7 +325,7 @@ class PainterNet(nn.Module):
         """See `kin_of`; `seen` is of one page."""
         if guide.regions is None:
             raise ValueError("kin are regions: the guide has none")
-        _, votes, cells = self.choose(seen, guide.palette, TEMPERATURE, None, guide.memory)
+        cells, _, votes = self.remembered(seen, guide.palette, guide.memory)
         label = guide.regions[0].flatten()
         rows = torch.cat([ballots_of(votes)[0], blank.flatten()[:, None].float()], 1)
         mean = mean_by(rows, label, int(label.max()) + 1)
