@@ -49,7 +49,7 @@ Edits = Annotated[
         "--edit",
         metavar="NAME=VALUE",
         panel=VARIANTS,
-        help="With --model portrait: hair=blue, eyes=green, smile=1, ...; may be given several times.",
+        help="With --model portrait: hair=blue, eyes=green, mouth=1, ...; may be given several times.",
     ),
 ]
 Seed = Annotated[
