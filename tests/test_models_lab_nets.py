@@ -96,17 +96,6 @@ def test_vividness_is_the_temperature_of_zhang() -> None:
     assert all(low < high for low, high in zip(chroma, chroma[1:], strict=False))
 
 
-def test_rarity_makes_zhang_choose_uncommon_colours() -> None:
-    net, bold = zhang(), zhang()
-    colourful = abgrid.bins().norm(dim=1)
-    for each in (net, bold):
-        cast(Tensor, each.prior).copy_(torch.softmax(-colourful / 10, 0))
-    bold.config = ZhangConfig(width=4, bins=len(colourful), rarity=0.5)
-    page = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(5))
-    plain, rare = painted(net, page)[:, 3:], painted(bold, page)[:, 3:]
-    assert rare.norm(dim=1).mean() > 1.2 * plain.norm(dim=1).mean()
-
-
 def test_widths_and_layers_are_those_of_the_papers() -> None:
     paper, unet = archs.build("zhang", {"width": 64, "bins": 313}), archs.build("labgan", {"base": 4})
     assert sum(p.numel() for p in paper.parameters()) == pytest.approx(32e6, rel=0.02)

@@ -14,22 +14,14 @@ from mangapaint.models.labpaint import layer, lightness
 from mangapaint.models.painting import Guide
 from mangapaint.models.unet import BatchNorm
 
-RAREST = 1e-4
-"""Prior under which a class counts as no rarer."""
-
 
 @dataclass(frozen=True, slots=True)
 class ZhangConfig:
-    """`width`: channels of the first block, 64 in the paper. `bins`: classes. `temperature`: at vividness 1.
-
-    `rarity`: share of the log prior that is taken off the logits at use (logit adjustment, Menon et al. 2021), 0 in the
-    paper: a slim net that trained for an hour leans on the common colours more than rebalancing undoes.
-    """
+    """`width`: channels of the first block, 64 in the paper. `bins`: classes. `temperature`: at vividness 1."""
 
     width: int = 16
     bins: int = 261
     temperature: float = 0.38
-    rarity: float = 0.0
 
 
 def block(inner: int, outer: int, convolutions: int, stride: int = 1, dilation: int = 1) -> list[nn.Module]:
@@ -93,10 +85,6 @@ class ZhangNet(nn.Module):
         Vividness divides the temperature, which ends at 1 (the plain mean); from there on it scales the mean to gray.
         """
         logits = self(lightness(page.float()))
-        if self.config.rarity:
-            logits = (
-                logits - self.config.rarity * cast(Tensor, self.prior).float().clamp_min(RAREST).log()[:, None, None]
-            )
         warmth, asked = self.config.temperature, guide.vividness
         ab = annealed_mean(logits, cast(Tensor, self.centres), warmth / asked if asked > warmth else 1.0)
         ab = ab * min(1.0, asked / warmth)
