@@ -95,10 +95,10 @@ class Scheme:
             (shares.ground, _shaded(self.ground, -16, 10)),
             (shares.neutral, list(NEUTRALS)),
         )
-        weight = torch.zeros(CELLS)
-        for share, colours in parts:
-            for colour, part in colours:
-                _add(weight, (colour[0], colour[1] * gain, colour[2]), part * share)
+        shared = [(colour, part * share) for share, ramp in parts for colour, part in ramp]
+        weight = _cells(
+            torch.tensor([colour for colour, _ in shared]), torch.tensor([part for _, part in shared]), gain
+        )
         own = (weight / weight.sum()).sqrt()[None] * FULL
         if not shares.bank:
             return own
@@ -139,8 +139,11 @@ def _shaded(colour: Lab, shade: float, light: float) -> list[tuple[Lab, float]]:
     return [((level + shade, 0.8 * chroma, hue), 0.3), (colour, 0.4), ((level + light, 0.8 * chroma, hue), 0.3)]
 
 
-def _add(weight: Tensor, colour: Lab, share: float) -> None:
-    light, chroma, hue = colour
-    a, b = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
-    for index, part in corners(lab_to_rgb(torch.tensor([light, a, b]).view(1, 3, 1, 1))):
-        weight[int(index.item())] += float(part) * share
+def _cells(colours: Tensor, shares: Tensor, gain: float) -> Tensor:
+    """(P, 3) L*, C*, hue and (P,) shares -> (216,) weights of the palette's cells; C* is multiplied by `gain`."""
+    light, chroma, hue = colours.T
+    a, b = gain * chroma * hue.deg2rad().cos(), gain * chroma * hue.deg2rad().sin()
+    weight = torch.zeros(CELLS)
+    for index, part in corners(lab_to_rgb(torch.stack([light, a, b])[None, :, :, None])):
+        weight.index_add_(0, index.flatten(), part.flatten() * shares)
+    return weight
