@@ -6,7 +6,7 @@ from typing import Any
 
 PINS: dict[str, dict[str, Any]] = {
     "labgan.safetensors": {
-        "sha256": "779c6e9b58a52371f4aced5faf41076af1638542aee1fb32f55a15bfc9cc098e",
+        "sha256": "6a608ecd5345107ecbecb7ac5d6430e526d7d5de7fb0672f8d5168ef73467848",
         "size": 4215004,
         "config": {"backbone": "unet", "base": 16, "cap": 6, "dropout": 0.5},
         "scale": 1,
@@ -40,7 +40,7 @@ PINS: dict[str, dict[str, Any]] = {
         "stated licence",
     },
     "pix2pix-cue.safetensors": {
-        "sha256": "4922825b931055d2f97563eb9af8bbef446243352d93293597809160b0590a1c",
+        "sha256": "f4317f84742315b5e118fb889eacb9ff3a9061bbd1c505871631a1922f5804ce",
         "size": 4099342,
         "config": {"base": 16, "cap": 6, "cue": True},
         "scale": 1,
@@ -51,7 +51,7 @@ PINS: dict[str, dict[str, Any]] = {
         "and illustrations without a stated licence",
     },
     "pix2pix.safetensors": {
-        "sha256": "1171c23a383cf227608ec4205a990dd18a8820d19041314af364310a38dad51c",
+        "sha256": "968947589232bee47fd4091c76242dd68d352ce5ae0fdbc2bff5787ef0ac14f4",
         "size": 4097798,
         "config": {"base": 16, "cap": 6, "cue": False},
         "scale": 1,
@@ -74,7 +74,7 @@ PINS: dict[str, dict[str, Any]] = {
         "BY-SA 3.0, MURAI)",
     },
     "zhang.safetensors": {
-        "sha256": "ddae1ecd4add53fce462d0e6d26f19a3086f6e48c7a79cea57f7d17aec22333a",
+        "sha256": "b500e3210c41d52018a4fd68d4f140854c39741f7753825a3ea5f646a1839439",
         "size": 4069264,
         "config": {"bins": 261, "temperature": 0.38, "width": 16},
         "scale": 1,
