@@ -29,7 +29,7 @@ SMALL = {
             "bank": 3,
             "descriptor": 8,
         },
-        "options": {"sides": [64]},
+        "options": {"sides": [64], "judged": 0.1},
     },
     "upscaler": {"sets": {"made": 1.0}, "net": {"channels": 8, "pairs": 1}, "options": {"patch": 16, "scales": [2]}},
 }
