@@ -123,6 +123,7 @@ def _faults(log: Path | None) -> Callable[[list[PageImage], int], None]:
             with log.open("a") as stream:
                 stream.write("page\n" * len(pages))
         if done == int(os.environ.get("STANDIN_KILL_AT", -1)):
+            time.sleep(0.5)  # what is on its way to the disk arrives: the test is about pages, not about a busy machine
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(float(os.environ.get("STANDIN_SECONDS", 0)))
 
