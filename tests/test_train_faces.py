@@ -10,7 +10,8 @@ import torch
 
 from mangapaint.layout.faces import decoded
 from mangapaint.models.faces_net import STRIDE
-from train.synth.facepages import Maker, Marked, PageOptions, Piece, Sheet, from_json, transformed
+from train.synth.facepages import Maker, Marked, PageOptions, from_json
+from train.synth.facesheet import Piece, Sheet, transformed
 from train.synth.facestamps import Stamp, cartoon_stamp, crop_stamp, face_box, figure_stamp
 from train.tasks.faces import BOXES, focal, told
 

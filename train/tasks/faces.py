@@ -20,7 +20,8 @@ from mangapaint.models.faces_net import STRIDE, USUAL, FacesConfig, FacesNet
 from train.corpus import Corpus
 from train.loop import Batch, Phase
 from train.recipe import RECIPES, Recipe, typed
-from train.synth.facepages import Maker, PageOptions, Piece, from_json
+from train.synth.facepages import Maker, PageOptions, from_json
+from train.synth.facesheet import Piece
 from train.synth.facestamps import USUAL_BOX, Gray, Stamp, cartoon_stamp, crop_stamp, inked
 from train.tasks.common import autocast
 
