@@ -5,6 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 PINS: dict[str, dict[str, Any]] = {
+    "faces.safetensors": {
+        "sha256": "98b4d414d3f44e48e0474c4c08e7d8788cfeed4a0e3a08effefead6d430b2cda",
+        "size": 1021202,
+        "config": {"blocks": [1, 2, 2, 1], "channels": [32, 48, 72, 64]},
+        "scale": 1,
+        "multiple_of": 32,
+        "receptive_field": None,
+        "licence": "AGPL-3.0-or-later",
+        "data": "open: Pepper&Carrot (CC BY 4.0, David Revoy), Book Dash (CC BY 4.0), "
+        "Art4Apps (CC BY-SA); Ubunchu! chapter 11 (CC BY-NC-SA, Seo Hiroshi); "
+        "research: anime faces and illustrations without a stated licence",
+    },
     "labgan.safetensors": {
         "sha256": "6a608ecd5345107ecbecb7ac5d6430e526d7d5de7fb0672f8d5168ef73467848",
         "size": 4215004,
