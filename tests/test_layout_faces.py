@@ -17,7 +17,7 @@ from mangapaint.layout.order import Direction
 from mangapaint.models import faces_net
 from mangapaint.models.faces_net import FacesConfig, FacesNet
 from mangapaint.page import Face, Panel, Region
-from mangapaint.paint.faces import LONG_SIDE, FaceFinder
+from mangapaint.paint.faces import ENLARGED, LONG_SIDE, FaceFinder
 from mangapaint.settings import EngineSettings
 
 
@@ -117,7 +117,7 @@ def test_faces_are_read_panel_by_panel(direction: Direction, columns: list[int])
 def test_faces_of_a_page_of_any_size_lie_where_they_are(size: tuple[int, int]) -> None:
     height, width = size
     page = np.full(size, 255, np.uint8)
-    unit = max(size) / LONG_SIDE if max(size) > LONG_SIDE / 2 else 0.5  # small pages are enlarged, at most twice
+    unit = max(max(size) / LONG_SIDE, 1 / ENLARGED)
     y, x, half = 0.6 * height, 0.3 * width, 12 * unit
     page[round(y - half) : round(y + half), round(x - half) : round(x + half)] = 0
     found = finder(Stub()).find(page)

@@ -21,6 +21,8 @@ LEAST = 0.47
 """Score from which on a place is a face."""
 LONG_SIDE = 704
 """Longest side, px, of a page as the net sees it; its faces were 20 to 190 px in training."""
+ENLARGED = 1.4
+"""Smaller pages are enlarged at most so much: a tiny picture is more often all face than a page."""
 OVERLAP = 300
 """Of the windows of a scroll strip, px of what the net sees: a face lies in one of them as a whole."""
 
@@ -85,7 +87,7 @@ class FaceFinder:
     def seen(self, gray: NDArray[np.uint8]) -> list[Face]:
         """Faces of one window, px of the window."""
         height, width = gray.shape
-        scale = min(2.0, LONG_SIDE / max(height, width))
+        scale = min(ENLARGED, LONG_SIDE / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         small = cv2.resize(np.ascontiguousarray(gray), size, interpolation=method)
