@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 PINS: dict[str, dict[str, Any]] = {
+    "dcgan.safetensors": {
+        "sha256": "4361f6c52808e92f65f8e09c865acd7f5021100496c71f6e015b17156440f350",
+        "size": 1189068,
+        "config": {"latent": 16, "style": 48, "widths": [24, 40, 64, 80, 80]},
+        "scale": 1,
+        "multiple_of": 32,
+        "receptive_field": None,
+        "licence": "AGPL-3.0-or-later",
+        "data": "research: anime faces without a stated licence",
+    },
     "faces.safetensors": {
         "sha256": "98b4d414d3f44e48e0474c4c08e7d8788cfeed4a0e3a08effefead6d430b2cda",
         "size": 1021202,
