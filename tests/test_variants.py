@@ -18,6 +18,8 @@ from test_cli_commands import Run, run
 from mangapaint import pixels
 from mangapaint.errors import PageError, UsageError
 from mangapaint.models.abgan_net import AbGanConfig
+from mangapaint.models.portrait_encoder import PortraitEncoderConfig
+from mangapaint.models.portrait_net import PortraitConfig
 from mangapaint.models.spec import ModelSpec
 from mangapaint.page import Face, PageImage, Region
 from mangapaint.paint import faces
@@ -25,6 +27,7 @@ from mangapaint.paint.mode import mode_of
 from mangapaint.paint.variantfile import Variant, cells_of, followed, read
 from mangapaint.settings import EngineSettings, Limits, PaintSettings, RunSettings, Settings
 from mangapaint.variants.choosing import doubts, far_apart, skin
+from mangapaint.variants.closeups import close_ups_of, square_around
 from mangapaint.variants.schemes import scheme_of
 from mangapaint.variants.seeds import candidates
 from mangapaint.variants.sheet import contact_sheet, thumbnail
@@ -34,6 +37,8 @@ __all__ = ["run"]
 
 ABGAN = AbGanConfig((8, 8, 8, 8, 8), latent=4, style=8)
 ABGAN_SPEC = ModelSpec("noisy", "colorize", "abgan", "n.safetensors", asdict(ABGAN), multiple_of=32)
+FACES = PortraitConfig(latent=16, mapping=2, widths=(8, 8, 8))
+"""16 px."""
 
 
 def find_one(gray: np.ndarray) -> Sequence[Face]:
@@ -206,23 +211,67 @@ def test_enlarged_variants_are_as_large_as_asked_for(run: Run, model: Path, pict
     assert list(shapes(tmp_path / "out").values()) == [(480, 384, 3)]
 
 
-def test_portraits_go_to_their_own_generator(
-    run: Run, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def generator(tmp_path: Path) -> Path:
+    """A generator of 16 px faces and its encoder, of random weights."""
+    encoder = PortraitEncoderConfig(width=2, pyramid=4, layers=FACES.layers, latent=FACES.latent, side=FACES.side)
+    for name, arch, config in (("face", "portrait", FACES), ("face-encoder", "portrait-encoder", encoder)):
+        spec = ModelSpec(name, "portrait", arch, f"{name}.safetensors", asdict(config))  # type: ignore[call-overload]
+        weights(tmp_path, spec)
+    return tmp_path / "face.safetensors"
+
+
+def test_portraits_are_drawn_anew_at_the_generators_size(
+    run: Run, picture: Path, generator: Path, tmp_path: Path
 ) -> None:
-    from mangapaint.portrait import painter
-
-    class Drawn:
-        def results(self, gray: np.ndarray, count: int, seed: int, edits: Sequence[object]) -> list[painter.Result]:
-            shade = [np.full((32, 32, 3), 40 * n, np.uint8) for n in range(count)]
-            return [painter.Result(each, {"seed": n + seed, "psnr": 30.0}) for n, each in enumerate(shade)]
-
-    monkeypatch.setattr(painter.Portrait, "load", lambda *arguments, **options: Drawn())
-    words = ["--model", "portrait", "--edit", "hair=blue", "--seed", "4", "--offline"]
-    assert run("variants", picture, "-n", "2", "-o", "out", *words) == 0
-    said = json.loads((tmp_path / "out" / "variants.json").read_text())["variants"]
-    assert [(each["seed"], each["psnr"]) for each in said] == [(4, 30.0), (5, 30.0)]
+    words = ["--seed", "4", *common(generator)]
+    assert run("variants", picture, "-n", "3", "-o", "out", *words) == 0
+    said = json.loads((tmp_path / "out" / "variants.json").read_text())
+    assert said["region"] == [0, 12, 96, 96]
+    assert said["variants"][0]["seed"] == 4
+    assert said["variants"][0]["low"] == 16
+    assert set(shapes(tmp_path / "out").values()) == {(16, 16, 3)}
+    enlarging = ["--upscale", "4x", "--upscaler", str(weights(tmp_path, UPSCALER_SPEC))]
+    assert run("variants", picture, "-n", "1", "-o", "large", *enlarging, *words) == 0
+    assert list(shapes(tmp_path / "large").values()) == [(64, 64, 3)]
     with pytest.raises(UsageError, match="holds no colours"):
         followed(Settings(paint=PaintSettings(variant=f"{tmp_path / 'out' / 'variants.json'}#1")))
+
+
+def test_a_large_drawing_without_a_face_gets_no_portrait(run: Run, generator: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.png").write_bytes(page())
+    assert run("variants", "page.png", "-n", "2", "-o", "out", *common(generator)) == 3
+    assert "no face was found" in run.err
+    encoder = generator.with_name("face-encoder.safetensors")
+    assert run("variants", "page.png", "-n", "2", "-o", "out", *common(encoder)) == 5
+    assert "no generator" in run.err
+
+
+def test_a_portrait_shows_the_face_in_the_middle_of_a_square() -> None:
+    image = PageImage(np.ascontiguousarray(page_pixels()))
+    [close_up] = close_ups_of(image, "none", find_one, "auto")
+    box = find_one(image.pixels[..., 0])[0].region
+    region = close_up.region
+    assert region is not None
+    assert region == square_around(box)
+    assert region.width == region.height == round(1.5 * box.width)
+    assert abs(region.x + region.width / 2 - box.x - box.width / 2) <= 1
+    assert box.y - region.y > region.bottom - box.bottom
+    assert np.array_equal(close_up.image.pixels, image.pixels[region.slices])
+
+
+def test_a_face_at_the_edge_keeps_its_place_in_the_square() -> None:
+    image = PageImage(np.ascontiguousarray(page_pixels(width=200, height=200)))
+
+    def find_corner(gray: np.ndarray) -> Sequence[Face]:
+        side = round(0.2 * len(gray))
+        return [Face(Region(0, 0, side, side), 0.9)]
+
+    [close_up] = close_ups_of(image, "all", find_corner, "auto")
+    assert close_up.image.pixels.shape == (60, 60, 3)
+    assert close_up.region == Region(0, 0, 50, 44)
+    assert np.array_equal(close_up.image.pixels[16:, 10:], image.pixels[:44, :50])
+    assert np.array_equal(close_up.image.pixels[:16, 10:], np.repeat(image.pixels[:1, :50], 16, 0))
 
 
 @pytest.mark.parametrize(

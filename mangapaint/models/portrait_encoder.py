@@ -25,7 +25,7 @@ class PortraitEncoderConfig:
     """
 
     width: int = 16
-    pyramid: int = 32
+    pyramid: int = 28
     layers: int = 10
     latent: int = 128
     side: int = 64

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mangapaint.engine.runner import Engine
-from mangapaint.errors import PageError, UsageError, WeightsError
+from mangapaint.errors import PageError, UsageError, WeightsError, printable
 from mangapaint.models import store, weightfile
 from mangapaint.models.portrait_encoder import PortraitEncoder
 from mangapaint.models.portrait_net import PortraitNet
@@ -39,7 +39,7 @@ POOL = 4
 """Candidates drawn for each portrait that is asked for."""
 MOST = 1000
 """Portraits at once."""
-AT_ONCE = 16
+AT_ONCE = 8
 """Faces in one batch."""
 
 
@@ -75,13 +75,15 @@ class Portrait:
         net: generator with directions.
         encoder: into its latent space.
         device: where both run; in fp32, for refinement needs gradients and the nets are small.
+        weights: hex digests of both weights files.
 
     Attributes:
         side: of the results, px; an upscaler makes more of them.
     """
 
-    def __init__(self, net: PortraitNet, encoder: PortraitEncoder, device: torch.device) -> None:
+    def __init__(self, net: PortraitNet, encoder: PortraitEncoder, device: torch.device, weights: str = "") -> None:
         self.device = device
+        self.weights = weights
         self.net = net.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self.encoder = encoder.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self.side = net.config.side
@@ -102,16 +104,18 @@ class Portrait:
             UsageError: no such model.
             WeightsError: weights are missing, altered or do not fit together.
         """
-        net, _ = store.load(model, task="portrait", offline=offline, tell=tell)
-        encoder, _ = store.load(encoder_of(model), task="portrait", offline=offline, tell=tell)
-        if not isinstance(net, PortraitNet) or not isinstance(encoder, PortraitEncoder):
-            raise WeightsError("generator and encoder are exchanged", remedy="name the generator's weights")
+        net, first = store.load(model, task="portrait", offline=offline, tell=tell)
+        if not isinstance(net, PortraitNet):
+            raise WeightsError(f"{printable(model)} is no generator of faces", remedy="name the generator's weights")
+        encoder, second = store.load(encoder_of(model), task="portrait", offline=offline, tell=tell)
+        if not isinstance(encoder, PortraitEncoder):
+            raise WeightsError(f"{printable(encoder_of(model))} is no encoder", remedy="train portrait-encoder")
         ours, theirs = net.config, encoder.config
         if (ours.side, ours.layers, ours.latent) != (theirs.side, theirs.layers, theirs.latent):
             raise WeightsError(
                 "the encoder is of another generator", remedy="train portrait-encoder again on this generator"
             )
-        return cls(net, encoder, engine.device.torch_device)
+        return cls(net, encoder, engine.device.torch_device, first.sha256 + second.sha256)
 
     def results(
         self,
@@ -121,6 +125,7 @@ class Portrait:
         edits: Sequence[Edit] = (),
         *,
         low: int | None = None,
+        step: Callable[[int], None] = lambda _done: None,
     ) -> list[Result]:
         """Draw portraits of one face, far apart from each other in colour.
 
@@ -133,6 +138,7 @@ class Portrait:
             edits: from `edits.parsed`.
             low: px of the side at which the luminance of the results equals the face's exactly: 8, 16, ... `side`; None
                 is 32, less for faces smaller than that.
+            step: called with how many portraits are done, every few seconds; may raise to stop.
 
         Raises:
             PageError: the face is smaller than 8 px.
@@ -149,6 +155,7 @@ class Portrait:
             mixes = [mixes[i] for i in self.apart(base, own, mixes, count)]
         found: list[Result] = []
         for first in range(0, count, AT_ONCE):
+            step(first)
             found += self.drawn(base, own, target, mixes[first : first + AT_ONCE], edits)
         return found
 

@@ -14,20 +14,21 @@ from torch import Tensor
 
 from mangapaint.engine.runner import Engine
 from mangapaint.errors import UsageError
+from mangapaint.models import store
+from mangapaint.page import PageImage
 from mangapaint.paint.brush import Brush
 from mangapaint.paint.colorizer import Colorizer
 from mangapaint.paint.enlarge import Enlarger
 from mangapaint.paint.variantfile import Variant, cells_of
 from mangapaint.portrait import Edit, Portrait
-from mangapaint.settings import MIB, Settings
+from mangapaint.settings import MIB, PaintSettings, Settings
 from mangapaint.variants.choosing import far_apart
+from mangapaint.variants.closeups import close_ups_of
 from mangapaint.variants.easel import Easel
 from mangapaint.variants.schemes import scheme_of
 from mangapaint.variants.seeds import candidates
-from mangapaint.variants.subjects import Subject
+from mangapaint.variants.subjects import Faces, Find, Subject, subjects_of
 
-PORTRAIT = "portrait"
-"""The model that draws anew instead of colouring."""
 TIMES, MORE = 2, 6
 """Candidates for n variants: TIMES * n + MORE, but one for one."""
 KEPT = 512 * MIB
@@ -55,6 +56,10 @@ class Studio(Protocol):
 
     facts: dict[str, Any]
 
+    def subjects(self, image: PageImage, faces: Faces, find: Find, mode: str) -> list[Subject]:
+        """What of a page it works on, see `subjects_of`."""
+        ...
+
     def variants(self, subject: Subject, count: int, seed: int, step: Step) -> Iterator[Made]:
         """`count` variants, far apart from each other; `step` may raise to stop.
 
@@ -70,10 +75,11 @@ def open_studio(engine: Engine, settings: Settings, edits: Sequence[Edit], tell:
         UsageError: no such model, one that colours in one way only, or one that knows no edits.
         WeightsError: weights are missing or altered.
     """
-    if settings.paint is not None and settings.paint.model == PORTRAIT:
-        return PortraitStudio(engine, settings, edits, tell)
+    model = (settings.paint or PaintSettings()).model
+    if store.resolve(model, offline=settings.engine.offline, tell=tell)[1].task == "portrait":
+        return PortraitStudio(model, engine, settings, edits, tell)
     if edits:
-        raise UsageError("only portraits can be edited", remedy=f"add --model {PORTRAIT}, or leave --edit out")
+        raise UsageError("only portraits can be edited", remedy="add --model portrait, or leave --edit out")
     return PaintingStudio(Colorizer(engine, settings, tell))
 
 
@@ -92,6 +98,9 @@ class PaintingStudio:
         if self.bank is None and not self.latent:
             raise UsageError(f"{model} colours a picture in one way only", remedy="choose painter, dcgan or wgan-gp")
         self.facts = {"model": model, "weights": colorizer.weights}
+
+    def subjects(self, image: PageImage, faces: Faces, find: Find, mode: str) -> list[Subject]:
+        return subjects_of(image, faces, find, mode)
 
     def variants(self, subject: Subject, count: int, seed: int, step: Step) -> Iterator[Made]:
         easel = Easel(self.brush, subject.drawing)
@@ -133,19 +142,26 @@ class PaintingStudio:
 class PortraitStudio:
     """Variants by a generator of faces, see mangapaint.portrait."""
 
-    def __init__(self, engine: Engine, settings: Settings, edits: Sequence[Edit], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, model: str, engine: Engine, settings: Settings, edits: Sequence[Edit], tell: Callable[[str], None]
+    ) -> None:
         offline = settings.engine.offline
-        self.portrait = Portrait.load(engine, PORTRAIT, offline=offline, tell=tell)
+        self.portrait = Portrait.load(engine, model, offline=offline, tell=tell)
         self.enlarger = None
+        weights = self.portrait.weights
         if settings.upscale.scale > 1:
             self.enlarger = Enlarger(engine, settings.upscale, offline=offline)
+            weights += self.enlarger.sha256
         self.edits = tuple(edits)
-        self.facts: dict[str, Any] = {"model": PORTRAIT}
+        self.facts: dict[str, Any] = {"model": model, "weights": weights}
+
+    def subjects(self, image: PageImage, faces: Faces, find: Find, mode: str) -> list[Subject]:
+        return close_ups_of(image, faces, find, mode)
 
     def variants(self, subject: Subject, count: int, seed: int, step: Step) -> Iterator[Made]:
-        step(0, 2 * count)
         gray = np.asarray(cv2.cvtColor(subject.image.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-        for place, result in enumerate(self.portrait.results(gray, count, seed, self.edits)):
+        made = self.portrait.results(gray, count, seed, self.edits, step=lambda done: step(done, 2 * count))
+        for place, result in enumerate(made):
             step(count + place, 2 * count)
             pixels = result.pixels if self.enlarger is None else self.enlarger.colour(result.pixels)
             facts = {key: value for key, value in result.record.items() if key != "seed"}

@@ -20,7 +20,7 @@ from mangapaint.variants.folder import SHEET, VariantFolder, refuse_existing
 from mangapaint.variants.jobs import Job
 from mangapaint.variants.making import Made, Studio
 from mangapaint.variants.sheet import Picture, contact_sheet, thumbnail
-from mangapaint.variants.subjects import Faces, Find, Subject, subjects_of
+from mangapaint.variants.subjects import Faces, Find, Subject
 
 AHEAD = 2
 """Pictures that are encoded beside the next ones being made."""
@@ -60,7 +60,7 @@ def run_job(job: Job, wish: Wish, settings: Settings, studio: Studio, find: Find
     if not several:
         refuse_existing(job.target, overwrite=settings.run.overwrite)
     paint = settings.paint or PaintSettings()
-    subjects = subjects_of(image, wish.faces, find, paint.mode)
+    subjects = studio.subjects(image, wish.faces, find, paint.mode)
     for number, subject in enumerate(subjects, 1):
         target = job.target / f"face-{number:02d}" if several else job.target
         refuse_existing(target, overwrite=settings.run.overwrite)

@@ -61,10 +61,7 @@ def subjects_of(image: PageImage, faces: Faces, find: Find, mode: str) -> list[S
     Raises:
         PageError: the page is blank, too small, or has no face where faces are wanted.
     """
-    if min(image.width, image.height) < SMALLEST:
-        raise PageError(f"{image.width}x{image.height} px is too small to colour", remedy="take a larger picture")
-    if verdict(image.pixels, 255.0)[0] is Verdict.BLANK:
-        raise PageError("nothing is drawn here", remedy="take another picture")
+    refuse_empty(image)
     if faces == "none":
         return [whole(image, find, mode)]
     gray = np.asarray(cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -76,24 +73,36 @@ def subjects_of(image: PageImage, faces: Faces, find: Find, mode: str) -> list[S
     return [_head(image, face, panels, lettered, mode) for face in found[:number]]
 
 
+def refuse_empty(image: PageImage) -> None:
+    """Raise PageError for a page that is blank or too small."""
+    if min(image.width, image.height) < SMALLEST:
+        raise PageError(f"{image.width}x{image.height} px is too small to colour", remedy="take a larger picture")
+    if verdict(image.pixels, 255.0)[0] is Verdict.BLANK:
+        raise PageError("nothing is drawn here", remedy="take another picture")
+
+
 def whole(image: PageImage, find: Find, mode: str) -> Subject:
     """A picture as it is. Of a portrait only bubbles stay white: what reaches its border is no gutter."""
     drawing = drawing_of(image, mode)
-    face = _is_portrait(drawing.gray, find)
+    face = face_that_fills(drawing.gray, find) is not None
     if face:
         drawing = replace(drawing, paper=bubbles(drawing.gray))
     return Subject(image, drawing, face)
 
 
-def _is_portrait(gray: NDArray[np.uint8], find: Find) -> bool:
+def face_that_fills(gray: NDArray[np.uint8], find: Find) -> Region | None:
+    """The face of a portrait, px; None where the picture is none."""
     height, width = gray.shape
     if strips.is_strip(height, width):
-        return False
+        return None
     scale = min(1.0, LOOKED_AT / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
     found = find(small)
-    return bool(found) and found[0].region.height > PORTRAIT * max(size)
+    if not found or found[0].region.height <= PORTRAIT * max(size):
+        return None
+    box = found[0].region
+    return Region(*(round(value / scale) for value in (box.x, box.y, box.width, box.height)))
 
 
 def _head(
