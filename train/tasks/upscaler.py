@@ -1,10 +1,11 @@
-"""The upscaler's training: sharp luminance from its reduced twin, Charbonnier loss, a random scale each step."""
+"""The upscaler's training: sharp luminance from its reduced twin, a loss as PSNR counts, a random scale each step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,26 +17,36 @@ from mangapaint.models.upscaler_net import UpscalerConfig, UpscalerNet
 from train.corpus import Corpus
 from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
-from train.synth.degrade import halftoned, reduced, scanned
+from train.synth.degrade import reduced, scanned
+from train.synth.tones import halftoned
 from train.tasks.common import autocast
+
+DRAWN = ("manga_bw", "line_drawings_bw")
+"""Sets of black-and-white drawings: ink stays, gray areas become tone."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpscalerOptions:
-    """What the low-resolution twins look like."""
+    """What the low-resolution twins look like, and what an error costs."""
 
     patch: int = 48
-    """Side of the low-resolution patch, px."""
+    """Side of the low-resolution patch at x2, px; less at larger scales, so that pictures stay similar."""
     scales: tuple[int, ...] = (2, 2, 2, 3, 4, 4)
     """Drawn uniformly, one per batch."""
     clean: float = 0.5
     """Share of patches that are only reduced, without noise or JPEG."""
     halftoned: float = 0.2
     """Share of patches of coloured pictures that are redrawn in ink and screentone at full resolution."""
-    epsilon: float = 0.05
-    """Of the Charbonnier loss: errors below it count squared, so that unsure tone comes out gray, not as a guess."""
+    retoned: float = 0.6
+    """Share of patches of black-and-white drawings whose gray areas become screentone."""
     shrink: float = 1.0
     """Ground truths are first reduced by up to this factor, which makes soft sources sharp."""
+    loss: Literal["psnr", "charbonnier"] = "psnr"
+    """psnr: half the logarithm of a patch's mean squared error (Chen et al. 2022, NAFNet): as the mean PSNR counts, an
+    error in a smooth painting weighs more than one in tone, where the best guess is far off anyway."""
+    epsilon: float = 0.015
+    """Root mean square error (psnr) or error (charbonnier) below which more precision hardly counts, 1 = white. For
+    charbonnier .05: errors below it count squared, so that unsure tone comes out gray, not as a guess."""
 
 
 class UpscalerTask:
@@ -63,14 +74,16 @@ class UpscalerTask:
                 break
         if gray.shape != (side, side):
             gray = cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA if span > side else cv2.INTER_CUBIC)
-        if item.set != "manga_bw" and rng.random() < self.options.halftoned:
-            gray = halftoned(np.asarray(gray, np.uint8), rng)
+        drawn = item.set in DRAWN
+        if rng.random() < (self.options.retoned if drawn else self.options.halftoned):
+            gray = halftoned(np.asarray(gray, np.uint8), rng, drawn=drawn)
         turned = np.rot90(gray, int(rng.integers(0, 4)))
         return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.5 else turned)
 
     def batch(self, rng: np.random.Generator, size: int, done: float) -> Batch:
         scale = int(rng.choice(self.options.scales))
-        sharp = [self.sharp(self.options.patch * scale, rng) for _ in range(size)]
+        side = 2 * round(self.options.patch / 2 * (2 / scale) ** 0.5)
+        sharp = [self.sharp(side * scale, rng) for _ in range(size)]
         low = [reduced(picture, scale, rng) for picture in sharp]
         low = [picture if rng.random() < self.options.clean else scanned(picture, rng) for picture in low]
         return {"low": stacked(low), "sharp": stacked(sharp), "scale": torch.tensor(scale)}
@@ -79,8 +92,9 @@ class UpscalerTask:
         low, sharp = batch["low"].float() / 255, batch["sharp"].float() / 255
         with autocast(low.device):
             output = nets["upscaler"](low, int(batch["scale"]))
-        loss = charbonnier(output - sharp, self.options.epsilon)
-        yield Phase("upscaler", loss, {"charbonnier": loss.item()})
+        error = output - sharp
+        loss = (log_rms if self.options.loss == "psnr" else charbonnier)(error, self.options.epsilon)
+        yield Phase("upscaler", loss, {self.options.loss: loss.item()})
 
     def samples(self, net: nn.Module, device: torch.device) -> NDArray[np.uint8]:
         rng = np.random.default_rng(7)
@@ -104,3 +118,8 @@ def stacked(pictures: list[NDArray[np.uint8]]) -> Tensor:
 def charbonnier(error: Tensor, epsilon: float) -> Tensor:
     """Mean of sqrt(error^2 + epsilon^2) - epsilon (Charbonnier et al. 1994)."""
     return ((error * error + epsilon * epsilon).sqrt() - epsilon).mean()
+
+
+def log_rms(error: Tensor, epsilon: float) -> Tensor:
+    """Mean over patches of log(sqrt(mean(error^2) + epsilon^2)): -PSNR / 8.69 where epsilon is small."""
+    return 0.5 * (error.square().mean((1, 2, 3)) + epsilon**2).log().mean()
