@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-import zipfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -23,24 +22,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.pages import read_gray
 from mangapaint.engine.runner import Engine
+from mangapaint.layout.measure import Gray
 from mangapaint.page import Face, Region
 from mangapaint.paint import faces
 from mangapaint.paint.faces import FaceFinder
 from mangapaint.settings import EngineSettings
 
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
-Gray = NDArray[np.uint8]
-
-
-def read_gray(root: Path, name: str) -> Gray:
-    path, _, entry = name.partition(":")
-    if entry:
-        with zipfile.ZipFile(root / path) as archive:
-            data = archive.read(entry)
-    else:
-        data = (root / path).read_bytes()
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def judged(found: list[Face], page: dict[str, Any], least: float) -> tuple[list[int], list[bool | None]]:

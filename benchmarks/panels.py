@@ -13,27 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-import zipfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
+from benchmarks.pages import read_gray
 from mangapaint.layout.measure import Gray
 from mangapaint.layout.panels import find_panels
 from mangapaint.page import Region
-
-
-def read_gray(root: Path, name: str) -> Gray:
-    path, _, entry = name.partition(":")
-    if entry:
-        with zipfile.ZipFile(root / path) as archive:
-            data = archive.read(entry)
-    else:
-        data = (root / path).read_bytes()
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def matches(found: list[Region], truth: list[Region], least: float) -> dict[int, int]:
