@@ -74,10 +74,13 @@ class PaintSettings:
 @dataclass(frozen=True, slots=True)
 class UpscaleSettings:
     scale: Literal[1, 2, 3, 4] = 1
-    model: str = "upscaler"
+    model: str = "fast"
+    """fast, quality, a registry name, hf:owner/repo[@rev][:file], or a path; of others' nets also .pth."""
     order: Order = "color-first"
     """color-first: the page is coloured as it came, then enlarged; upscale-first: the enlarged page is coloured, so
     that the net sees more of a small one."""
+    native: Literal["auto", "off"] = "auto"
+    """auto: a page that was enlarged without a net before (layout.native) is first reduced to what it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def color(
     seed: flags.Seed = None,
     upscale: flags.Upscale = None,
     upscaler: flags.Upscaler = None,
+    native: flags.Native = None,
     order: flags.Order = None,
     output: flags.Output = None,
     format: flags.Format = None,  # noqa: A002
@@ -80,6 +81,7 @@ def upscale(
     sources: flags.Sources,
     upscale: flags.Factor = None,
     upscaler: flags.Upscaler = None,
+    native: flags.Native = None,
     output: flags.Output = None,
     format: flags.Format = None,  # noqa: A002
     quality: flags.Quality = None,

@@ -125,7 +125,23 @@ Factor = Annotated[
 ]
 Upscaler = Annotated[
     str | None,
-    _option("--upscaler", metavar="NAME|hf:...|PATH", panel=UPSCALING, help="Net that enlarges. Default: upscaler."),
+    _option(
+        "--upscaler",
+        metavar="fast|quality|hf:...|PATH",
+        panel=UPSCALING,
+        help="Net that enlarges: one of ours, or a community model (.pth, .safetensors; needs the extra 'spandrel'). "
+        "Default: fast.",
+    ),
+]
+Native = Annotated[
+    str | None,
+    _option(
+        "--native",
+        metavar="auto|off",
+        panel=UPSCALING,
+        help="auto: pages that were enlarged without a net before are first reduced to what they were; the result "
+        "has the size asked for. Default: auto.",
+    ),
 ]
 
 Order = Annotated[

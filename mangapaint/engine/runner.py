@@ -6,7 +6,7 @@ import functools
 import gc
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -53,15 +53,20 @@ class Engine:
         self._bytes_per_pixel: dict[Hashable, float] = {}
         self._allocated_before = 0
 
-    def prepare(self, net: AnyModule) -> AnyModule:
+    def prepare(self, net: AnyModule, *, dtypes: Collection[torch.dtype] | None = None) -> AnyModule:
         """The same net on the device: in its precision, channels last, for inference only.
+
+        Args:
+            net: changed in place.
+            dtypes: that the net can run in; where the device's is not among them it is left in float32.
 
         Raises:
             OutOfMemoryError: the weights alone do not fit.
         """
         try:
             # One after the other: the overload that takes all three confuses both reader and type checker.
-            net = net.to(self.device.torch_device).to(self.device.dtype)
+            dtype = self.device.dtype if dtypes is None or self.device.dtype in dtypes else torch.float32
+            net = net.to(self.device.torch_device).to(dtype)
             return net.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         except (RuntimeError, MemoryError) as error:
             if not memory.ran_out(error):

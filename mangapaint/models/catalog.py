@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mangapaint.errors import WeightsError
-from mangapaint.models import hub, store, weightfile
+from mangapaint.models import hub, store, upscalers, weightfile
 from mangapaint.models.registry import REGISTRY, known
 from mangapaint.models.spec import ModelSpec
 
@@ -46,9 +46,10 @@ def info(ref: str, *, offline: bool = False, tell: hub.Tell = _log.info) -> Row:
         UsageError: no such name.
         WeightsError: the reference is not to be had.
     """
+    ref = upscalers.TIERS.get(ref, ref)
     if ref in REGISTRY:
         return _row(REGISTRY[ref])
-    path, spec = store.resolve(ref, offline=offline, tell=tell)
+    path, spec = upscalers.resolve(ref, offline=offline, tell=tell)
     measured = replace(spec, sha256=weightfile.sha256_of(path), size=path.stat().st_size)
     return Row(measured, "cached" if spec.repo_id else "shipped", path)
 
@@ -60,7 +61,7 @@ def pull(ref: str, *, offline: bool = False, tell: hub.Tell = _log.info) -> Path
         UsageError: no such name.
         WeightsError: not to be had, or altered and not to be had again.
     """
-    path, spec = store.resolve(ref, offline=offline, tell=tell)
+    path, spec = upscalers.resolve(ref, offline=offline, tell=tell)
     for again in (True, False):
         found = weightfile.sha256_of(path)
         if not spec.sha256 or found == spec.sha256:
@@ -69,7 +70,8 @@ def pull(ref: str, *, offline: bool = False, tell: hub.Tell = _log.info) -> Path
         if not again:
             raise error
         path = store.replaced(path, spec, error, offline=offline, tell=tell)
-    weightfile.header(path)
+    if path.suffix == weightfile.SUFFIX:
+        weightfile.header(path)
     return path
 
 

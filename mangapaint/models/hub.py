@@ -53,8 +53,12 @@ def is_offline(offline: bool) -> bool:
     return offline or word.upper() in {"1", "ON", "YES", "TRUE"}
 
 
-def parse(reference: str) -> HubFile:
+def parse(reference: str, *, pickles: bool = False) -> HubFile:
     """`hf:owner/repo[@rev][:file]` taken apart.
+
+    Args:
+        reference: the text.
+        pickles: whether the file may be one; whoever wants it reads it under restrictions.
 
     Raises:
         WeightsError: it is not of that form, or names a pickle.
@@ -64,7 +68,7 @@ def parse(reference: str) -> HubFile:
     parts = repo_id.split("/")
     if len(parts) != 2 or not all(parts) or (at and not revision) or ".." in filename.split("/"):
         raise WeightsError(f"{printable(reference)} names no Hub file", remedy="write hf:owner/repo[@rev][:file]")
-    if filename:
+    if filename and not (pickles and Path(filename).suffix.lower() in weightfile.RESTRICTED):
         weightfile.refuse_pickle(filename)
     return HubFile(repo_id, revision or None, filename or None)
 
@@ -100,6 +104,25 @@ def fetch(wanted: HubFile, *, offline: bool, size: int = 0, tell: Tell) -> tuple
         tell(f"{error.message}; taking {found[1]} from the cache")
         return found
     return _cached(exact) or _download(exact, size, tell), exact
+
+
+def is_cached(wanted: HubFile) -> bool:
+    """Whether `fetch` would open no socket, as that very file is here already."""
+    return wanted.pinned and wanted.filename is not None and _cached(wanted) is not None
+
+
+def licence(exact: HubFile, *, offline: bool) -> str:
+    """What the Hub says of a repository's licence, asked once; empty where it says nothing, or nobody answers."""
+    if is_offline(offline):
+        return ""
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi().model_info(exact.repo_id, revision=exact.revision, timeout=_TIMEOUT)
+    except (_http_error(), OSError, ValueError):
+        return ""
+    said = getattr(info.card_data, "license", None)
+    return said if isinstance(said, str) else ""
 
 
 def discard(path: Path) -> Path:
@@ -174,7 +197,8 @@ def _download(exact: HubFile, size: int, tell: Tell) -> Path:
     tell(f"downloading {exact}")
     path = _patiently(exact, once)
     try:
-        weightfile.header(path)
+        if path.suffix == weightfile.SUFFIX:
+            weightfile.header(path)
     except WeightsError:
         path.resolve().unlink()
         path.unlink(missing_ok=True)

@@ -56,15 +56,15 @@ def resolve(ref: str, *, offline: bool = False, tell: hub.Tell = _log.info) -> t
         return shipped(spec) or _from_hub(spec, offline, tell), spec
     if ref.startswith("hf:"):
         path, exact = hub.fetch(hub.parse(ref), offline=offline, tell=tell)
-        spec = _described(path, str(exact))
-        return path, replace(spec, repo_id=exact.repo_id, revision=exact.revision, sha256=_sum_in_cache(path))
+        spec = described(path, str(exact))
+        return path, replace(spec, repo_id=exact.repo_id, revision=exact.revision, sha256=sum_in_cache(path))
     path = Path(ref).expanduser()
     if not path.suffix and os.sep not in ref:
         known(ref)
     weightfile.refuse_pickle(path.name)
     if not path.is_file():
         raise WeightsError(f"there is no file {printable(ref)}", remedy="check the path")
-    return path, _described(path, path.stem)
+    return path, described(path, path.stem)
 
 
 def load(
@@ -121,11 +121,16 @@ def _from_hub(spec: ModelSpec, offline: bool, tell: hub.Tell) -> Path:
     return hub.fetch(place, offline=offline, size=spec.size, tell=tell)[0]
 
 
-def _described(path: Path, name: str) -> ModelSpec:
+def described(path: Path, name: str) -> ModelSpec:
+    """The spec in a file's own header.
+
+    Raises:
+        WeightsError: there is none, or the file is no safetensors.
+    """
     return from_metadata(weightfile.header(path), filename=path.name, default_name=name)
 
 
-def _sum_in_cache(path: Path) -> str:
+def sum_in_cache(path: Path) -> str:
     """The sha256 by which the Hub's cache names a large file, read off its link; empty where there is none."""
     if not path.is_symlink():
         return ""

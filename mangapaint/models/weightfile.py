@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".t7", ".npy"}
+RESTRICTED = {".pth", ".pt", ".ckpt"}
+"""Pickles that are read as tensors alone, where a user names them as an upscaler (models.community)."""
 _LONGEST_HEADER = 100_000_000
 """As in the safetensors format itself."""
 _CHUNK = 1 << 20

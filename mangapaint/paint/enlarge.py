@@ -1,68 +1,128 @@
-"""Enlarges pages: the net sees luminance, colour is carried over by cubic interpolation."""
+"""Enlarges pages: nets for luminance lend their detail to the colour, nets for RGB take the page as it is."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import cast
+import logging
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mangapaint.engine.runner import Engine
-from mangapaint.errors import UsageError
-from mangapaint.models import store
-from mangapaint.models.upscaler_net import UpscalerNet
+from mangapaint.layout import native
+from mangapaint.models import upscalers
 from mangapaint.page import PageImage
+from mangapaint.paint import chroma
 from mangapaint.settings import UpscaleSettings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a page gets its size: reduced to `small` where that is its native size, enlarged `scale` times by the net,
+    and brought to `size` where that is another one. Sizes are (height, width), px.
+    """
+
+    small: tuple[int, int] | None
+    scale: int
+    size: tuple[int, int]
 
 
 class Enlarger:
     """The upscaler of one run.
 
+    Whatever a page went through, its result has `scale` times the height and width of the page as it was given.
+
     Raises:
         WeightsError: weights are missing, altered or made for another task.
-        UsageError: the net has not that scale.
+        UsageError: the net has not that scale, or the extra that it needs is missing.
     """
 
     def __init__(self, engine: Engine, settings: UpscaleSettings, *, offline: bool) -> None:
-        net, spec = store.load(settings.model, task="upscale", offline=offline)
         self.engine = engine
+        self.settings = settings
         self.scale = settings.scale
-        self.net = engine.prepare(cast(UpscalerNet, net))
-        self.overlap = spec.receptive_field or 0
-        self.sha256 = spec.sha256
-        if self.scale not in self.net.config.scales:
-            raise UsageError(f"{spec.name} enlarges by {self.net.config.scales}, not {self.scale}")
+        self.upscaler = upscalers.load(settings.model, settings.scale, offline=offline)
+        engine.prepare(self.upscaler.net, dtypes=self.upscaler.dtypes)
+        self.sha256 = self.upscaler.spec.sha256
 
     def gray(self, gray: Tensor) -> Tensor:
-        """(N, 1, H, W) uint8 -> (N, 1, H * scale, W * scale) uint8."""
-        return self.engine.tiled(
-            "upscaler",
-            self._net_of_scale,
-            gray.float() / 255,
-            scale=self.scale,
-            overlap=self.overlap,
-            cast=False,
-            finish=lambda y: (y.clamp(0, 1) * 255).round().to(torch.uint8),
-        )
+        """(N, 1, H, W) uint8 -> (N, 1, H * scale, W * scale) uint8, on the device."""
+        return torch.cat([self._gray(page[None]) for page in gray])
 
     def drawing(self, page: PageImage) -> PageImage:
         """The page enlarged and without colour, as a colouring net is to see it; (H * scale, W * scale, 3)."""
-        gray = torch.from_numpy(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY))[None, None]
-        large = self.gray(gray.to(self.engine.device.torch_device))[0, 0].cpu().numpy()
+        gray = np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        large = self.gray(self._moved(gray))[0, 0].cpu().numpy()
         return replace(page, pixels=np.repeat(large[..., None], 3, 2))
 
     def colour(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 sRGB -> (H * scale, W * scale, 3): the net's detail in luminance over cubic colour."""
-        height, width = pixels.shape[0] * self.scale, pixels.shape[1] * self.scale
-        cubic = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_CUBIC)
-        gray = torch.from_numpy(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))[None, None]
-        sharp = self.gray(gray.to(self.engine.device.torch_device))[0, 0].cpu().numpy()
-        detail = sharp.astype(np.int16) - cv2.cvtColor(cubic, cv2.COLOR_RGB2GRAY)
-        return np.clip(cubic + detail[..., None], 0, 255).astype(np.uint8)
+        """(H, W, 3) uint8 sRGB -> (H * scale, W * scale, 3): the net's detail, the page's own colours."""
+        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        plan = self._plan(gray)
+        page = self._moved(pixels if plan.small is None else native.reduced(pixels, plan.small))
+        if self.upscaler.channels == 3:
+            large = chroma.kept(page, self._run(page, plan.scale), plan.scale)
+        else:
+            y = chroma.luma(page.float()).round_().to(torch.uint8)
+            large = chroma.carried(page, self._run(y, plan.scale), plan.scale)
+        return np.ascontiguousarray(_fitted(large, plan.size)[0].permute(1, 2, 0).cpu().numpy())
 
-    def _net_of_scale(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.net(x, self.scale))
+    def _gray(self, page: Tensor) -> Tensor:
+        plan = self._plan(page[0, 0].cpu().numpy())
+        if plan.small is not None:
+            page = self._moved(native.reduced(page[0, 0].cpu().numpy(), plan.small))
+        if self.upscaler.channels == 3:
+            page = page.expand(-1, 3, -1, -1)
+        return _fitted(self._run(page, plan.scale, gray=True), plan.size)
+
+    def _plan(self, gray: NDArray[np.uint8]) -> _Plan:
+        height, width = gray.shape
+        size = height * self.scale, width * self.scale
+        found = native.native_size(gray) if self.settings.native == "auto" else None
+        if found is None:
+            return _Plan(None, self.scale, size)
+        _log.info("a page of %dx%d px was enlarged before, from %dx%d", width, height, found[1], found[0])
+        enough = (scale for scale in self.upscaler.scales if scale * found[1] >= size[1])
+        return _Plan(found, min(enough, default=self.upscaler.scales[-1]), size)
+
+    def _run(self, page: Tensor, scale: int, *, gray: bool = False) -> Tensor:
+        """(1, C, H, W) uint8 through the net: (1, C, H * scale, W * scale) uint8; of RGB the luminance, if `gray`."""
+
+        def finished(y: Tensor) -> Tensor:
+            y = chroma.luma(y) if gray and y.shape[1] == 3 else y
+            return (y.clamp(0, 1) * 255).round().to(torch.uint8)
+
+        upscaler = self.upscaler
+        return self.engine.tiled(
+            "upscaler",
+            lambda x: upscaler(x.float() / 255, scale),
+            page,
+            scale=scale,
+            overlap=upscaler.overlap,
+            tile=max(page.shape[-2:]) if upscaler.whole and self.engine.settings.tile is None else None,
+            multiple_of=upscaler.multiple_of,
+            finish=finished,
+            cast=False,
+        )
+
+    def _moved(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """(H, W) or (H, W, 3) -> (1, 1 or 3, H, W) on the device."""
+        planes = pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return torch.from_numpy(planes)[None].to(self.engine.device.torch_device)
+
+
+def _fitted(large: Tensor, size: tuple[int, int]) -> Tensor:
+    """(1, C, *size) uint8; as it is where it has that size."""
+    if tuple(large.shape[-2:]) == size:
+        return large
+    planes = [
+        F.interpolate(large[:, i : i + 1].float(), size, mode="bicubic", align_corners=False, antialias=True)
+        for i in range(large.shape[1])
+    ]
+    return torch.cat([plane.round_().clamp_(0, 255).to(torch.uint8) for plane in planes], 1)

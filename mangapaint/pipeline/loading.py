@@ -48,6 +48,8 @@ class ColorizerLoader:
         if not self._identity:
             settings = self._settings
             parts = [_weights_sum(ref, settings.engine.offline, self._tell) for ref in _models(settings)]
+            if settings.upscale.scale > 1:
+                parts.append(_upscaler_sum(settings.upscale.model, settings.engine.offline, self._tell))
             if settings.paint is not None:
                 named = [("the reference", path) for path in settings.paint.references]
                 named += [("the palette", settings.paint.palette)] if settings.paint.palette else []
@@ -117,7 +119,7 @@ def _models(settings: Settings) -> list[str]:
         from mangapaint.paint.faces import MODEL
 
         refs.append(MODEL)
-    return [*refs, settings.upscale.model] if settings.upscale.scale > 1 else refs
+    return refs
 
 
 def _weights_sum(ref: str, offline: bool, tell: Callable[[str], None]) -> str:
@@ -125,6 +127,15 @@ def _weights_sum(ref: str, offline: bool, tell: Callable[[str], None]) -> str:
 
     path, spec = store.resolve(ref, offline=offline, tell=tell)
     # A registered model is what the registry says: its file is compared with that when it is loaded.
+    return spec.sha256 or weightfile.sha256_of(path)
+
+
+def _upscaler_sum(ref: str, offline: bool, tell: Callable[[str], None]) -> str:
+    from mangapaint.models import upscalers, weightfile
+
+    path, spec = upscalers.resolve(ref, offline=offline, tell=tell)
+    if spec.arch == upscalers.FOREIGN:
+        upscalers.demand_extra()
     return spec.sha256 or weightfile.sha256_of(path)
 
 
