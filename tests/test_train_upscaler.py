@@ -12,6 +12,7 @@ import torch
 from mangapaint.engine.runner import Engine
 from mangapaint.models.upscaler_net import UpscalerConfig, UpscalerNet
 from mangapaint.settings import EngineSettings
+from train.muon import Muon, orthogonal
 from train.synth import tones
 from train.tasks.upscaler import charbonnier, log_rms
 from train.widen import widened
@@ -121,3 +122,29 @@ def test_a_tone_sheet_has_the_lines_of_its_sheet() -> None:
     rows, columns = np.mgrid[:64, :64]
     expected = np.cos((columns + rows) * math.sqrt(0.5) * 2 * math.pi / 8 + 0.3)
     np.testing.assert_allclose(wave, expected, atol=1e-4)
+
+
+def test_muon_makes_updates_orthogonal() -> None:
+    for shape in ((2, 8, 30), (2, 30, 8)):
+        values = torch.linalg.svdvals(orthogonal(torch.randn(shape, generator=torch.Generator().manual_seed(0))))
+        assert ((values > 0.5) & (values < 1.4)).all()
+
+
+def test_muon_takes_hidden_matrices_and_adam_the_rest_and_both_learn() -> None:
+    net = UpscalerNet(UpscalerConfig(channels=32, pairs=1, scales=(2,)))
+    optimizer = Muon(net, 1e-3)
+    hidden, rest = ({id(p) for p in group["params"]} for group in optimizer.param_groups)
+    assert hidden == {id(net.body[0].first.weight), id(net.body[0].second.weight)}  # type: ignore[union-attr, arg-type]
+    assert len(hidden) + len(rest) == len(list(net.parameters()))
+    x, target = torch.rand(2, 1, 12, 12), torch.rand(2, 1, 24, 24)
+    losses = []
+    for _ in range(30):
+        loss = (net(x, 2) - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+    copy = Muon(net, 1e-3)
+    copy.load_state_dict(optimizer.state_dict())
+    assert copy.state_dict()["state"].keys() == optimizer.state_dict()["state"].keys()

@@ -23,8 +23,9 @@ from mangapaint.models import weightfile
 from train import checkpoint, stopping
 from train.curves import Curves
 from train.feed import Feed
+from train.muon import Muon
 from train.ranks import Ranks
-from train.recipe import Recipe
+from train.recipe import Recipe, Schedule
 
 Batch = dict[str, Tensor]
 
@@ -87,12 +88,7 @@ class Training:
                 f"{recipe.name}: schedule.rates names {sorted(strangers)}; the nets are {sorted(self.nets)}"
             )
         self.ema = copy.deepcopy(self.nets[task.main]).eval().requires_grad_(False)
-        self.optimizers = {
-            name: torch.optim.AdamW(
-                net.parameters(), schedule.learning_rate, schedule.betas, weight_decay=schedule.weight_decay
-            )
-            for name, net in self.nets.items()
-        }
+        self.optimizers = {name: optimizer_of(net, schedule) for name, net in self.nets.items()}
         self.steps, self.seconds = 0, 0.0
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
         self.device_name = f"{ranks.count} x {name}" if ranks.count > 1 else name
@@ -304,6 +300,15 @@ def initialised(net: nn.Module, weights: Path) -> str:
         if left
     ]
     return "; ".join([line, *missed])
+
+
+def optimizer_of(net: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    """What the schedule asks for, over all parameters of a net."""
+    if schedule.optimizer == "muon":
+        return Muon(net, schedule.learning_rate, schedule.betas, schedule.weight_decay)
+    return torch.optim.AdamW(
+        net.parameters(), schedule.learning_rate, schedule.betas, weight_decay=schedule.weight_decay
+    )
 
 
 def rate_at(done: float, step: int, warmup: int, final: float) -> float:

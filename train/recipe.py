@@ -26,8 +26,10 @@ class Schedule:
     """Of one process; torchrun with N processes trains on N times as many a step."""
     workers: int = 1
     """Threads that make batches."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """Of all nets; muon is for hidden matrices, and leaves the rest to AdamW (train.muon)."""
     learning_rate: float = 3e-4
-    """Of AdamW, after the warm-up."""
+    """After the warm-up."""
     final_rate: float = 0.05
     """Share of the learning rate that is left at the end of the cosine."""
     warmup: int = 300
