@@ -55,6 +55,8 @@ class PainterConfig:
     bank: int = 24
     descriptor: int = 0
     """Width of the descriptors by which places are looked up in a memory; 0 is a net without one."""
+    kinds: int = 0
+    """Kinds of coloured art whose typical palettes travel with the weights (see `kinds_of`)."""
     latent: int = 0
     """Numbers of noise that say what a palette does not: which thing gets which of its colours; 0 is a net without."""
 
@@ -145,6 +147,10 @@ class PainterNet(nn.Module):
                 nn.SiLU(), nn.Conv2d(c[0], 2 * width, 3, padding=1), nn.SiLU(), nn.Conv2d(2 * width, PALETTE, 1)
             )
             self.register_buffer("prior", torch.zeros(1, PALETTE))
+        if config.kinds:
+            self.register_buffer("typical", torch.zeros(config.kinds, PALETTE))
+            self.register_buffer("kind_weight", torch.zeros(2 * (c[0] + config.descriptor), config.kinds + 1))
+            self.register_buffer("kind_bias", torch.zeros(config.kinds + 1))
 
     def modulated(self, level: int, x: Tensor, embedding: Tensor) -> Tensor:
         scale, shift = self.film[level](embedding)[:, :, None, None].chunk(2, 1)
@@ -291,6 +297,10 @@ class PainterNet(nn.Module):
         """
         return self.choose(self.look(page, hints, palette), palette, temperature, regions, memory, kin)
 
+    def kinds_of(self, seen: Seen) -> Tensor:
+        """(N, kinds + 1) logits: which kind of art the pages are; the last is drawn without colour, as manga is."""
+        return pooled(seen) @ cast(Tensor, self.kind_weight).float() + cast(Tensor, self.kind_bias).float()
+
     def paints(self, page: Tensor, hints: Tensor, guide: Guide) -> Tensor:
         """See mangapaint.models.painting.PaintingNet."""
         return self.described(page, hints, guide)[0]
@@ -335,3 +345,9 @@ class PainterNet(nn.Module):
         order = order[size[order] > 0]
         spread = mean.new_full((len(order), PALETTE), math.log(DOUBT))
         return Kin(keys[order], spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-1]))
+
+
+def pooled(seen: Seen) -> Tensor:
+    """(N, 2 (channels + D)) float32: mean and deviation over the page of what the net found on it."""
+    found = [each.float().flatten(2) for each in seen]
+    return torch.cat([part for each in found for part in (each.mean(2), each.std(2))], 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -19,9 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
 from mangapaint.models.painter_net import MEMORY_STRIDE, TEMPERATURE, PainterConfig, PainterNet
-from mangapaint.models.painting import Memory
 from mangapaint.paint.palette import CELLS, mixed, palette_of
 from train.adversary import PatchGAN, fool_loss, judge_loss
 from train.corpus import Corpus, Item, Picture, resized
@@ -40,6 +38,7 @@ from train.tasks.painterlosses import (
     vote_loss,
     voted_colour,
 )
+from train.tasks.painterpairs import composed, neighbours, swapped
 
 AGREE = 0.3
 """Weight of the disagreement of twins."""
@@ -56,6 +55,7 @@ OWN_PANEL = 0.6
 STRANGERS = 0.15
 """Share of the samples that look at their partner though the two need not belong together."""
 PRIOR_PICTURES = 600
+KIND_PICTURES = 200
 PAGE_NUMBER = re.compile(r"(P\d+|_+\d+|-\d+)$")
 
 
@@ -94,7 +94,11 @@ class PainterOptions:
     judge: int = 32
     """Channels of the discriminator's first layer."""
     open: float = 0.3
-    """Share of the pairs whose palette is the corpus' mean: colours must come from what is drawn."""
+    """Share of the pairs that are told no colours of their own: these must come from what is drawn."""
+    typical: float = 0.5
+    """Of those, told the typical palette of their kind of art; the others get the corpus' mean."""
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Kinds of art and their sets: as many as the net has typical palettes. Sets of no kind are told the mean."""
     gray: float = 0.15
     toned: float = 0.45
     hashed: float = 0.8
@@ -115,11 +119,15 @@ class PainterTask:
         self.options = typed(PainterOptions, recipe.options, "[options]")
         self.config = typed(PainterConfig, recipe.net, "[net]")
         self.corpus = Corpus(corpus, dict(recipe.sets))
+        if len(self.options.kinds) != self.config.kinds:
+            raise ValueError(f"{len(self.options.kinds)} kinds of art for a net of {self.config.kinds}")
 
     def nets(self) -> dict[str, nn.Module]:
         net = PainterNet(self.config)
         if self.config.descriptor:
             cast(Tensor, net.prior).copy_(self.prior)
+        if self.config.kinds:
+            cast(Tensor, net.typical).copy_(self.typical)
         if not self.options.judged:
             return {"painter": net}
         return {"painter": net, "judge": PatchGAN(3 + STRIDE**2, self.options.judge, "spectral", (1, 2, 2))}
@@ -131,6 +139,25 @@ class PainterTask:
         tiles = np.stack([resized(self.corpus.draw(rng)[1], 64, 64) for _ in range(PRIOR_PICTURES)])
         found = palette_of(torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 255)
         return mixed(found, torch.ones(len(found)))
+
+    @cached_property
+    def typical(self) -> Tensor:
+        """(kinds, 216) mean palettes of the kinds of art; the corpus' where it has no picture of a kind."""
+        rng, means = np.random.default_rng(0), self.prior.repeat(self.config.kinds, 1)
+        for kind, sets in enumerate(self.options.kinds.values()):
+            having = [index for index, item in enumerate(self.corpus.items) if item.set in sets]
+            if not having:
+                continue
+            chosen = rng.permutation(having)[:KIND_PICTURES]
+            tiles = np.stack([resized(self.corpus.picture(int(index)), 128, 128) for index in chosen])
+            found = palette_of(torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 255)
+            means[kind] = mixed(found, torch.ones(len(found)))[0]
+        return means
+
+    def known(self, item: Item, rng: np.random.Generator) -> Tensor:
+        """(1, 216) that a picture is told where its own colours are withheld."""
+        of = [kind for kind, sets in enumerate(self.options.kinds.values()) if item.set in sets]
+        return self.typical[of] if of and rng.random() < self.options.typical else self.prior
 
     @cached_property
     def titles(self) -> dict[str, list[int]]:
@@ -193,8 +220,10 @@ class PainterTask:
         paper = np.zeros((2 * pairs, side, side), bool)
         together = rng.random(pairs) < self.options.together
         twin = rng.random(pairs) < self.options.twins
+        known = []
         for pair in range(pairs):
             own = self.sharp(side, side, rng)
+            known.append(self.known(own[0], rng))
             as_page = rng.random() < self.options.pages * min(1.0, 0.25 + 1.5 * done)
             for i in (2 * pair, 2 * pair + 1):
                 colour[i], paper[i] = self.view(own, side, as_page, rng)
@@ -204,11 +233,11 @@ class PainterTask:
                 colour[2 * pair + 1], paper[2 * pair + 1] = colour[2 * pair], paper[2 * pair]
         together |= twin
         picture = torch.from_numpy(colour).permute(0, 3, 1, 2).float() / 255
-        picture = self.recoloured(picture, rng)
+        opened = rng.random(pairs) < self.options.open
+        picture = self.recoloured(picture, opened, rng)
         with torch.no_grad():
             page, is_gray = self.drawn(picture, rng)
-            opened = rng.random(pairs) < self.options.open
-            palette = self.palettes(picture, together, opened, rng)
+            palette = self.palettes(picture, together, torch.cat(known), opened, rng)
             ink = ink_ratio(luminance(picture))
         remembered = (rng.random(2 * pairs) < self.options.remembered) & np.repeat(together, 2)
         remembered |= rng.random(2 * pairs) < STRANGERS
@@ -242,9 +271,14 @@ class PainterTask:
         return page, is_gray
 
     def palettes(
-        self, picture: Tensor, together: NDArray[np.bool_], opened: NDArray[np.bool_], rng: np.random.Generator
+        self,
+        picture: Tensor,
+        together: NDArray[np.bool_],
+        known: Tensor,
+        opened: NDArray[np.bool_],
+        rng: np.random.Generator,
     ) -> Tensor:
-        """Own colours, those of the partner where the two belong together, some of a stranger; or the corpus' mean.
+        """Own colours, those of the partner where the two belong together, some of a stranger; or what is `known`.
 
         Shares are never quite right, as a chapter's are not on one page.
         """
@@ -254,20 +288,21 @@ class PainterTask:
         palette = torch.where(joint, ((own.square() + partner.square()) / 2).sqrt(), own)
         foreign = torch.from_numpy(np.repeat(rng.random(len(together)) < self.options.foreign, 2).astype(np.float32))
         palette = palette + 0.5 * foreign[:, None] * palette.roll(2, 0)
-        palette = torch.where(torch.from_numpy(np.repeat(opened, 2))[:, None], self.prior, palette)
+        palette = torch.where(torch.from_numpy(np.repeat(opened, 2))[:, None], known.repeat_interleave(2, 0), palette)
         jitter = np.exp(rng.normal(0, 0.3, (len(together), CELLS))).astype(np.float32)
         return palette * torch.from_numpy(jitter).repeat_interleave(2, 0)
 
-    def recoloured(self, picture: Tensor, rng: np.random.Generator) -> Tensor:
+    def recoloured(self, picture: Tensor, opened: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
         """Saturation raised in all, channels permuted in some, pair by pair: palette and memory are taken after this.
 
-        Without permutation a net would learn to paint what is likely and not what its memory says.
+        Without permutation a net would learn to paint what is likely and not what its memory says. Pairs that are
+        told no colours of their own (`opened`) keep theirs: what is likely is all that they can learn.
         """
         pairs = len(picture) // 2
         gain = np.repeat(rng.uniform(1, self.options.saturated, (pairs, 1, 1, 1)), 2, 0).astype(np.float32)
         y = luminance(picture)
         picture = (y + (picture - y) * torch.from_numpy(gain)).clamp(0, 1)
-        for i in np.nonzero(rng.random(pairs) < self.options.permuted)[0]:
+        for i in np.nonzero((rng.random(pairs) < self.options.permuted) & ~opened)[0]:
             both = slice(2 * i, 2 * i + 2)
             picture[both] = picture[both][:, torch.from_numpy(rng.permutation(3))]
         return picture
@@ -340,36 +375,3 @@ class PainterTask:
         rows = [batch["page"].expand(-1, 3, -1, -1), painted, batch["picture"]]
         sheet = torch.cat([torch.cat(list(row.cpu()), 2) for row in rows], 1)
         return (sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
-
-
-def composed(output: Tensor, page: Tensor, is_gray: Tensor) -> Tensor:
-    """Net output and page -> (N, 3, H, W) colour, plainly: paint times page, or the page's L* with the net's ab."""
-    full = F.interpolate(output, size=page.shape[-2:], mode="bilinear", align_corners=False)
-    lightness = rgb_to_lab(page.expand(-1, 3, -1, -1))[:, :1]
-    kept = lab_to_rgb(torch.cat([lightness, full[:, 3:] * 110], 1))
-    return torch.where(is_gray.view(-1, 1, 1, 1), kept, full[:, :3] * page)
-
-
-def swapped(x: Tensor) -> Tensor:
-    """The partner of each sample of a batch of pairs: 0 with 1, 2 with 3."""
-    return x[torch.arange(len(x), device=x.device) ^ 1]
-
-
-def neighbours(descriptors: Tensor, values: Tensor, crowd: bool) -> Memory:
-    """The memory of each sample of a batch of pairs: its partner, and three other samples in a crowd.
-
-    Args:
-        descriptors: (N, D, h, w).
-        values: (N, 216, h, w) shares of the palette's cells.
-        crowd: with others.
-
-    Returns:
-        keys (N, M, D), values (N, M, 216), M = h w or 4 h w.
-    """
-
-    def of(x: Tensor) -> Tensor:
-        tokens = x.flatten(2).transpose(1, 2)
-        partner = swapped(tokens)
-        return torch.cat([partner, *(tokens.roll(2 * i, 0) for i in (1, 2, 3))], 1) if crowd else partner
-
-    return Memory(of(descriptors), of(values))
