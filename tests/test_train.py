@@ -86,7 +86,7 @@ def test_losses_fall_and_the_export_loads(name: str, made: Path, tmp_path: Path)
     task = tasks.build(recipe, made)
     loop.run(recipe, task, tmp_path, torch.device("cpu"))
     rows = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
-    key = {"painter": "fine", "upscaler": "psnr"}[name]
+    key = {"painter": "fine", "upscaler": "log_rms"}[name]
     losses, third = [row[key] for row in rows], len(rows) // 3
     assert np.mean(losses[-third:]) < np.mean(losses[:third])
     assert list(tmp_path.glob("samples-*.png"))

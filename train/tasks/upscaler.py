@@ -41,11 +41,11 @@ class UpscalerOptions:
     """Share of patches of black-and-white drawings whose gray areas become screentone."""
     shrink: float = 1.0
     """Ground truths are first reduced by up to this factor, which makes soft sources sharp."""
-    loss: Literal["psnr", "charbonnier"] = "psnr"
-    """psnr: half the logarithm of a patch's mean squared error (Chen et al. 2022, NAFNet): as the mean PSNR counts, an
+    loss: Literal["log_rms", "charbonnier"] = "log_rms"
+    """log_rms: half the logarithm of a patch's mean squared error (Chen et al. 2022, NAFNet): as mean PSNR counts, an
     error in a smooth painting weighs more than one in tone, where the best guess is far off anyway."""
     epsilon: float = 0.015
-    """Root mean square error (psnr) or error (charbonnier) below which more precision hardly counts, 1 = white. For
+    """Root mean square error (log_rms) or error (charbonnier) below which more precision hardly counts, 1 = white. For
     charbonnier .05: errors below it count squared, so that unsure tone comes out gray, not as a guess."""
 
 
@@ -93,7 +93,7 @@ class UpscalerTask:
         with autocast(low.device):
             output = nets["upscaler"](low, int(batch["scale"]))
         error = output - sharp
-        loss = (log_rms if self.options.loss == "psnr" else charbonnier)(error, self.options.epsilon)
+        loss = (log_rms if self.options.loss == "log_rms" else charbonnier)(error, self.options.epsilon)
         yield Phase("upscaler", loss, {self.options.loss: loss.item()})
 
     def samples(self, net: nn.Module, device: torch.device) -> NDArray[np.uint8]:
