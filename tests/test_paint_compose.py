@@ -104,3 +104,14 @@ def test_mode_tells_line_art_from_true_luminance() -> None:
     painted = cv2.GaussianBlur(rng.integers(0, 255, (400, 300), np.uint8), (0, 0), 9)
     assert mode_of(drawing) == "ink"
     assert mode_of(np.asarray(painted, np.uint8)) == "gray"
+
+
+def test_bright_evenly_shaded_art_is_true_luminance_and_flat_gray_fills_are_not() -> None:
+    rng = np.random.default_rng(0)
+    bright, filled = np.full((400, 300), 255, np.uint8), np.full((400, 300), 255, np.uint8)
+    for _ in range(60):
+        centre, radius = rng.integers(0, 300, 2).tolist(), int(rng.integers(10, 30))
+        cv2.circle(bright, centre, radius, int(rng.integers(120, 247)), -1)
+        cv2.circle(filled, centre, radius // 2, 160, -1)
+    assert mode_of(bright) == "gray"
+    assert mode_of(filled) == "ink"

@@ -8,17 +8,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from factories import cbz, encoded, page
 from numpy.typing import NDArray
-from small_nets import paint, settings_of
+from small_nets import PAINTER, paint, settings_of
 
 from mangapaint import pixels
 from mangapaint.archives import open_reader
+from mangapaint.engine.runner import Engine
 from mangapaint.errors import UsageError
+from mangapaint.models.painter_net import PainterNet
 from mangapaint.page import PageImage
 from mangapaint.paint import memory
-from mangapaint.paint.recall import is_true_gray
-from mangapaint.settings import Limits, Settings
+from mangapaint.paint.brush import Brush
+from mangapaint.paint.palette import livened
+from mangapaint.paint.recall import is_true_gray, recall
+from mangapaint.settings import EngineSettings, Limits, Settings
+from train.single import Single
 
 
 @pytest.fixture
@@ -114,3 +121,35 @@ def test_panels_are_painted_by_themselves_and_bubbles_stay_white(tmp_path: Path,
     panels = coloured(tmp_path, "a.cbz", settings)["1.png"]
     assert (whole != panels).any()
     assert (panels[:15] == 255).all() and (panels[:, :15] == 255).all(), "the margin"
+
+
+def test_pages_like_a_kind_of_coloured_art_get_its_palette_and_manga_one_of_the_bank(settings: Settings) -> None:
+    engine = Engine(EngineSettings(device="cpu", precision="fp32"))
+    net = PainterNet(replace(PAINTER, kinds=2)).eval()
+    net.bank.uniform_()
+    net.typical.copy_(torch.eye(2, 216) * 4)
+    assert settings.paint is not None
+    brush = Brush(engine, net, replace(settings.paint, memory=False))
+    pages = [Single(pixels.decode(page(seed=seed), Limits()).pixels, seed) for seed in range(2)]
+    chosen = []
+    for kind in range(3):
+        net.kind_bias.copy_(F.one_hot(torch.tensor(kind), 3) * 9.0)
+        recall(engine, brush, pages, Limits())
+        chosen.append(brush.palette)
+    assert torch.equal(chosen[0], livened(net.typical[:1]))
+    assert torch.equal(chosen[1], livened(net.typical[1:]))
+    assert torch.equal(chosen[2], net.bank[:1])
+    brush.settings = replace(brush.settings, seed=1)
+    net.kind_bias.copy_(F.one_hot(torch.tensor(0), 3) * 9.0)
+    recall(engine, brush, pages, Limits())
+    assert torch.equal(brush.palette, net.bank[1:2])
+
+
+def test_lively_palettes_have_more_of_their_saturated_colours_and_no_others() -> None:
+    palette = torch.zeros(1, 216)
+    palette[0, [0, 43, 180]] = 2.3  # black, gray, red
+    lively = livened(palette)
+    assert lively[0, 180] > palette[0, 180]
+    assert lively[0, 43] < palette[0, 43]
+    assert lively.count_nonzero() == 3
+    assert lively.square().sum() == pytest.approx(16)

@@ -17,7 +17,7 @@ from mangapaint.models.painter_net import PainterNet
 from mangapaint.models.portrait_net import PortraitNet
 from mangapaint.models.spec import ModelSpec
 from mangapaint.portrait import directions
-from train import bank, checkpoint
+from train import bank, checkpoint, kinds
 from train.loop import Task
 from train.recipe import Recipe
 
@@ -90,6 +90,8 @@ def export(
     if isinstance(net, PainterNet):
         sets, seed = {k: v for k, v in bank_sets.items() if k in recipe.sets} or dict(recipe.sets), recipe.schedule.seed
         net.bank = bank.ranked(net, bank.palettes(corpus, sets, net.config.bank, seed), corpus, sets, seed)
+        if net.config.kinds:
+            kinds.learn(net, corpus, recipe.options["kinds"], seed)
     if isinstance(net, PortraitNet):
         directions.find(net, recipe.schedule.seed)
     spec = spec_of(net, recipe)

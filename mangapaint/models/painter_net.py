@@ -297,9 +297,16 @@ class PainterNet(nn.Module):
         """
         return self.choose(self.look(page, hints, palette), palette, temperature, regions, memory, kin)
 
-    def kinds_of(self, seen: Seen) -> Tensor:
-        """(N, kinds + 1) logits: which kind of art the pages are; the last is drawn without colour, as manga is."""
-        return pooled(seen) @ cast(Tensor, self.kind_weight).float() + cast(Tensor, self.kind_bias).float()
+    def kinds_of(self, page: Tensor, hints: Tensor) -> Tensor:
+        """(N, kinds + 1) shares: which kind of coloured art pages are of; the last is drawn without, as manga is.
+
+        Arguments as of `forward`. (N, 0) where the net has no typical palettes.
+        """
+        if not self.config.kinds:
+            return page.new_zeros(len(page), 0)
+        found = pooled(self.look(page, hints, page.new_zeros(len(page), 0)))
+        weight, bias = cast(Tensor, self.kind_weight).float(), cast(Tensor, self.kind_bias).float()
+        return torch.softmax(found @ weight + bias, 1)
 
     def paints(self, page: Tensor, hints: Tensor, guide: Guide) -> Tensor:
         """See mangapaint.models.painting.PaintingNet."""

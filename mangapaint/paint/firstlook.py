@@ -31,6 +31,8 @@ class RememberingNet(PaintingNet, Protocol):
 
     def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin: ...
 
+    def kinds_of(self, page: Tensor, hints: Tensor) -> Tensor: ...
+
 
 class FirstLook:
     """Runs a remembering net over pages to learn, not to paint.
@@ -47,6 +49,13 @@ class FirstLook:
         self.net = net
         self.mode = mode
         self.latent = None if latent is None else latent.to(engine.device.torch_device)
+
+    def kinds(self, page: PageImage) -> Tensor:
+        """(kinds + 1,) shares: which kind of art a page is of, see PainterNet.kinds_of."""
+        drawing = drawing_of(page, self.mode)
+        views = [View(drawing, window, self.net) for window in windows_of(drawing)]
+        found = [self.engine.run("painter", self.net.kinds_of, view.page, view.hints) for view in views]
+        return torch.cat([cast(Tensor, share).float().cpu() for share in found]).mean(0)
 
     def with_page(self, memory: ChapterMemory, page: PageImage) -> ChapterMemory:
         """The memory with the regions of a black-and-white page, coloured by the memory's palette and places."""

@@ -13,6 +13,8 @@ from mangapaint.models.lab import rgb_to_lab
 SIDE = 6
 CELLS = SIDE**3
 HUES_ENOUGH = 8.0
+LIVELY = 20.0
+"""C*ab at which a colour gets twice the share that it has in the mean of many pictures: means are paler than any."""
 OWN_SHARE = 0.2
 """Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
 FULL = 4.0
@@ -45,11 +47,23 @@ def mixed(palettes: Tensor, shares: Tensor) -> Tensor:
     return (palettes.square() * weight).sum(0, keepdim=True).sqrt()
 
 
-def hue_count(palette: Tensor) -> Tensor:
-    """(N, 216) -> (N,): how many hues are in it, as the perplexity of a 12-bin hue histogram weighted by chroma."""
+def cell_lab() -> Tensor:
+    """(3, 216) CIE Lab of the cells."""
     index = torch.arange(CELLS)
     cells = torch.stack([index // SIDE**2, index // SIDE % SIDE, index % SIDE]).float() / (SIDE - 1)
-    lab = rgb_to_lab(cells[None, :, :, None])[0, :, :, 0]
+    return rgb_to_lab(cells[None, :, :, None])[0, :, :, 0]
+
+
+def livened(palette: Tensor) -> Tensor:
+    """(N, 216) typical palettes with more of their saturated colours, see LIVELY."""
+    lab = cell_lab()
+    share = palette.square() * (1 + torch.hypot(lab[1], lab[2]) / LIVELY)
+    return (share / share.sum(1, keepdim=True).clamp_min(1e-6)).sqrt() * FULL
+
+
+def hue_count(palette: Tensor) -> Tensor:
+    """(N, 216) -> (N,): how many hues are in it, as the perplexity of a 12-bin hue histogram weighted by chroma."""
+    lab = cell_lab()
     chroma = torch.hypot(lab[1], lab[2])
     bins = ((torch.atan2(lab[2], lab[1]) / (2 * torch.pi) + 0.5) * 12).long().clamp(0, 11)
     weight = palette.square() * chroma * (chroma > 8)

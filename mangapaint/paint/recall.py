@@ -19,15 +19,20 @@ from mangapaint.paint.choosing import Glance
 from mangapaint.paint.drawing import levelled
 from mangapaint.paint.firstlook import FirstLook, RememberingNet
 from mangapaint.paint.mode import mode_of
+from mangapaint.paint.palette import livened
 from mangapaint.settings import Limits
+
+KIND_PAGES = 4
+"""Pages by which the kind of art is told."""
 
 
 def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits) -> bytes:
     """Choose the chapter's palette and, where the net can follow one, make its memory; both go to the brush.
 
-    A palette file comes first, then references, then a cover in colour. Else drawings in ink get a palette of the bank,
-    and the true gray of coloured art gets none: what is drawn decides. The pages are looked at in an order of their
-    own, so that theirs does not matter.
+    A palette file comes first, then references, then a cover in colour. Else drawings that look like a kind of coloured
+    art get the typical palette of that kind, manga gets one of the bank, and a seed other than 0 one of the bank in
+    any case. A net without typical palettes guesses the colours of true gray from what is drawn alone. The pages are
+    looked at in an order of their own, so that theirs does not matter.
 
     Returns:
         Digest of the pages that the memory was made from; empty without one.
@@ -48,8 +53,13 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
     seen = list(choosing.anchors(pages)) if remembers else []
 
     def suggested() -> Tensor:
-        if seen and paint.seed == 0 and paint.mode != "ink" and all(is_true_gray(page) for page in seen):
-            return torch.zeros(1, 0)
+        if seen and paint.seed == 0:
+            gray = paint.mode != "ink" and all(is_true_gray(page) for page in seen)
+            kind = kind_of(look, seen[:KIND_PAGES], coloured=gray)
+            if kind is not None:
+                return livened(cast(Tensor, brush.net.typical).float().cpu()[kind : kind + 1])  # type: ignore[attr-defined]
+            if gray:
+                return torch.zeros(1, 0)
         return bank[paint.seed % len(bank)][None]
 
     choice = choosing.choose(paint, bank, pages, limits, suggested)
@@ -69,6 +79,21 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
         known = look.with_page(known, page)
     brush.memory = known
     return b"".join(hashlib.sha256(page.pixels.tobytes()).digest() for page in seen)
+
+
+def kind_of(look: FirstLook, pages: Sequence[PageImage], *, coloured: bool) -> int | None:
+    """The kind of coloured art that pages look like most, None for manga and for nets that know no kinds.
+
+    Args:
+        look: with the net.
+        pages: at least one.
+        coloured: they are not manga, so the likeliest kind is given in any case.
+    """
+    share = torch.stack([look.kinds(page) for page in pages]).mean(0)
+    if len(share) < 2:
+        return None
+    kind = int((share[:-1] if coloured else share).argmax())
+    return kind if kind < len(share) - 1 else None
 
 
 def is_true_gray(page: PageImage) -> bool:
