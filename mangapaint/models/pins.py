@@ -95,6 +95,16 @@ PINS: dict[str, dict[str, Any]] = {
         "(CC0, Egon Elbre), Ubunchu! (CC BY-NC-SA, Seo Hiroshi), Tori no me (CC "
         "BY-SA 3.0, MURAI)",
     },
+    "wgan-gp.safetensors": {
+        "sha256": "8f712a9badba5b26200ef8a4e8d8475518d9e1025380bdba3ae9ea668bf283e0",
+        "size": 1189068,
+        "config": {"latent": 16, "style": 48, "widths": [24, 40, 64, 80, 80]},
+        "scale": 1,
+        "multiple_of": 32,
+        "receptive_field": None,
+        "licence": "AGPL-3.0-or-later",
+        "data": "research: anime faces without a stated licence",
+    },
     "zhang.safetensors": {
         "sha256": "b500e3210c41d52018a4fd68d4f140854c39741f7753825a3ea5f646a1839439",
         "size": 4069264,

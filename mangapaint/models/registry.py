@@ -15,6 +15,7 @@ _TABLE = (
     ModelSpec(name="labgan", task="colorize", arch="labgan", filename="labgan.safetensors"),
     ModelSpec(name="zhang", task="colorize", arch="zhang", filename="zhang.safetensors"),
     ModelSpec(name="dcgan", task="colorize", arch="abgan", filename="dcgan.safetensors"),
+    ModelSpec(name="wgan-gp", task="colorize", arch="abgan", filename="wgan-gp.safetensors"),
     ModelSpec(name="faces", task="detect", arch="faces", filename="faces.safetensors"),
     ModelSpec(name="upscaler", task="upscale", arch="upscaler", filename="upscaler.safetensors"),
 )
