@@ -93,11 +93,14 @@ def moving(group: dict[str, Any]) -> Iterable[Any]:
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """(N, rows, columns) -> the same with all singular values near 1: five Newton-Schulz steps of Jordan's quintic."""
+    """(N, rows, columns) -> the same with all singular values near 1: five Newton-Schulz steps of Jordan's quintic.
+
+    In bf16, which is twice as fast or more and near enough, as Jordan has it.
+    """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
     for _ in range(5):
         square = x @ x.mT
         x = 3.4445 * x + (-4.775 * square + 2.0315 * square @ square) @ x
-    return x.mT if tall else x
+    return (x.mT if tall else x).to(matrices.dtype)
