@@ -97,6 +97,8 @@ class PainterOptions:
     """Share of the pairs that are told no colours of their own: these must come from what is drawn."""
     typical: float = 0.5
     """Of those, told the typical palette of their kind of art; the others get the corpus' mean."""
+    lent: float = 0.25
+    """Of the pairs that show the same title, told each other's colours and none of their own."""
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Kinds of art and their sets: as many as the net has typical palettes. Sets of no kind are told the mean."""
     gray: float = 0.15
@@ -280,15 +282,20 @@ class PainterTask:
     ) -> Tensor:
         """Own colours, those of the partner where the two belong together, some of a stranger; or what is `known`.
 
+        Lent are the partner's colours and what is known, as with a reference: own ones may be missing.
+
         Shares are never quite right, as a chapter's are not on one page.
         """
         own = palette_of(picture)
         partner = swapped(own)
         joint = torch.from_numpy(np.repeat(together & (rng.random(len(together)) < 0.8), 2))[:, None]
+        known = known.repeat_interleave(2, 0)
         palette = torch.where(joint, ((own.square() + partner.square()) / 2).sqrt(), own)
+        lent = torch.from_numpy(np.repeat(together & (rng.random(len(together)) < self.options.lent), 2))[:, None]
+        palette = torch.where(lent, ((known.square() + partner.square()) / 2).sqrt(), palette)
         foreign = torch.from_numpy(np.repeat(rng.random(len(together)) < self.options.foreign, 2).astype(np.float32))
         palette = palette + 0.5 * foreign[:, None] * palette.roll(2, 0)
-        palette = torch.where(torch.from_numpy(np.repeat(opened, 2))[:, None], known.repeat_interleave(2, 0), palette)
+        palette = torch.where(torch.from_numpy(np.repeat(opened, 2))[:, None], known, palette)
         jitter = np.exp(rng.normal(0, 0.3, (len(together), CELLS))).astype(np.float32)
         return palette * torch.from_numpy(jitter).repeat_interleave(2, 0)
 
