@@ -149,7 +149,7 @@ def fitting_format(format: EncodedFormat, width: int, height: int) -> tuple[Enco
     longest = _LONGEST_SIDE[format]
     if max(width, height) <= longest:
         return format, None
-    return "png", f"{width}x{height} px is more than the {longest} px of {format}: written as png"
+    return "png", f"{width}x{height} px is more than the {longest} px of {format}: png is written instead"
 
 
 def suffix_of(format: str) -> str:

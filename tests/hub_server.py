@@ -29,6 +29,7 @@ class FakeHub:
     faults: list[tuple[str, Any]] = field(default_factory=list)
     forever: list[tuple[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    card: dict[str, Any] = field(default_factory=dict)
     url: str = ""
 
     def put(self, name: str, data: bytes, commit: str = COMMIT) -> None:
@@ -85,6 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         else:
             said = {"id": self.hub.repo, "sha": commit, "siblings": [{"rfilename": name} for name in names]}
+            said |= {"cardData": self.hub.card} if self.hub.card else {}
             self._send(200, json.dumps(said).encode(), {"Content-Type": "application/json"})
 
     def _file(self, path: str, *, cut: bool, html: bool) -> None:

@@ -38,6 +38,7 @@ def luma(rgb: Tensor) -> Tensor:
     return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
 
 
+@torch.inference_mode()
 def carried(small: Tensor, sharp: Tensor, scale: int) -> Tensor:
     """The small page's colour under a large luminance.
 
@@ -59,6 +60,7 @@ def carried(small: Tensor, sharp: Tensor, scale: int) -> Tensor:
     return result
 
 
+@torch.inference_mode()
 def kept(small: Tensor, large: Tensor, scale: int) -> Tensor:
     """A large picture, whose chroma a net may have shifted, with the small page's chroma at the small page's size.
 

@@ -13,7 +13,7 @@ from mangapaint.errors import InputError, MangapaintError, OutOfMemoryError, Out
 from mangapaint.journal import Entry, Journal, work_folder
 from mangapaint.lock import locked
 from mangapaint.page import Action
-from mangapaint.pipeline import provenance, space
+from mangapaint.pipeline import guard, provenance, space
 from mangapaint.pipeline.batches import Batches
 from mangapaint.pipeline.contracts import ChapterResult, ChapterState, Observer, Painter, PainterLoader
 from mangapaint.pipeline.feed import Budget, Decoded, Feed, Glance, Source, Unreadable
@@ -167,7 +167,7 @@ class _Chapter:
                         budget.park(page.cost)
                         budget.leave(page.cost)
                         self._keep(page, painter)
-                    else:
+                    elif self._may_start(page, budget):
                         for gray, batch in batches.add(page):
                             self._batch(batch, painter, finisher, paints=gray)
                 for gray, batch in batches.rest():
@@ -176,6 +176,20 @@ class _Chapter:
         finally:
             feed.close()
         self._refuse_if_nothing_fits()
+
+    def _may_start(self, page: Decoded, budget: Budget) -> bool:
+        """Whether the result of a page can be held; says where its format will not be the one asked for."""
+        image = page.image
+        try:
+            guard.demand_memory(image.width, image.height, self.settings)
+        except OutOfMemoryError as error:
+            budget.park(page.cost)
+            budget.leave(page.cost)
+            self._fail(page.index, error, page)
+            return False
+        if note := guard.plan(image.width, image.height, image.format, self.settings).note:
+            self.tell.planned(page.index, note)
+        return True
 
     def _batch(self, batch: list[Decoded], painter: Painter, finisher: Finisher, *, paints: bool) -> None:
         """Paint or enlarge like-sized pages; those that fail together are tried alone."""

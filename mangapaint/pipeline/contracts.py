@@ -131,6 +131,7 @@ class PageResult:
         width, height: of the page as it came, px; 0 when it could not be read.
         value: measured colourfulness.
         seconds: spent in the nets.
+        encoding: processor seconds spent in encoding the result.
         error: why the page keeps its original bytes, else empty.
     """
 
@@ -146,6 +147,7 @@ class PageResult:
     error: str = ""
     width: int = 0
     height: int = 0
+    encoding: float = 0.0
 
 
 class ChapterState(StrEnum):

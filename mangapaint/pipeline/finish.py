@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -14,22 +16,30 @@ from numpy.typing import NDArray
 from mangapaint import pixels
 from mangapaint.journal import Entry, Journal, sha256
 from mangapaint.page import PageImage
-from mangapaint.pipeline.feed import WORKERS
 from mangapaint.settings import MIB, OutputSettings
 
-BACKLOG_BYTES = 384 * MIB
+ENCODERS = max(1, min(16, os.cpu_count() or 1))
+"""Pages encoded at a time: codecs use one thread a page, and beside a GPU they are what is slow."""
+BACKLOG_BYTES = max(384, 96 * ENCODERS) * MIB
+"""Of finished pages that wait or are encoded; two of 54 MP on two cores, nine on sixteen."""
 KEPT_FORMATS = frozenset({"png", "jpeg", "webp", "avif"})
 """Source formats that "keep" can write; the others become PNG."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A page whose result is safe on disk."""
+    """A page whose result is safe on disk.
+
+    Attributes:
+        entry: with suffix and hash of the result.
+        width, height: of the page as it came, px.
+        encoding: processor seconds that encoding took.
+    """
 
     entry: Entry
     width: int
     height: int
-    notes: tuple[str, ...] = ()
+    encoding: float = 0.0
 
 
 def result_format(source_format: str, settings: OutputSettings) -> pixels.EncodedFormat:
@@ -50,7 +60,7 @@ def result_size(width: int, height: int, scale: int, settings: OutputSettings) -
 
 
 def encode(painted: NDArray[np.uint8], image: PageImage, settings: OutputSettings) -> tuple[bytes, str, str | None]:
-    """The file of a painted page.
+    """The file of a painted page; png where the format cannot hold it (pipeline.guard tells that beforehand).
 
     Args:
         painted: (H * scale, W * scale, 3) uint8 sRGB.
@@ -58,7 +68,7 @@ def encode(painted: NDArray[np.uint8], image: PageImage, settings: OutputSetting
         settings: format, quality and longest side.
 
     Returns:
-        Its bytes, its suffix, and a note for the log when the format could not be had.
+        Its bytes, its suffix, and a note where the format could not be had.
     """
     width, height = result_size(painted.shape[1], painted.shape[0], 1, settings)
     if (width, height) != (painted.shape[1], painted.shape[0]):
@@ -82,7 +92,7 @@ class Finisher:
     def __init__(self, journal: Journal, settings: OutputSettings) -> None:
         self._journal = journal
         self._settings = settings
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="encode")
+        self._pool = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
         self._running: dict[Future[Finished], int] = {}
 
     def submit(self, entry: Entry, painted: NDArray[np.uint8], image: PageImage) -> None:
@@ -127,7 +137,9 @@ class Finisher:
                 self._running[future] = 0
 
     def _work(self, entry: Entry, painted: NDArray[np.uint8], image: PageImage) -> Finished:
-        data, suffix, note = encode(painted, image, self._settings)
+        started = time.thread_time()
+        data, suffix, _ = encode(painted, image, self._settings)
+        seconds = time.thread_time() - started
         entry = replace(entry, suffix=suffix, output=sha256(data))
         self._journal.add(entry, data)
-        return Finished(entry, image.width, image.height, (note,) if note else ())
+        return Finished(entry, image.width, image.height, seconds)

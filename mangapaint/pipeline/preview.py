@@ -6,7 +6,7 @@ from collections import Counter
 
 from mangapaint import archives
 from mangapaint.page import Action, Verdict
-from mangapaint.pipeline import provenance, space
+from mangapaint.pipeline import guard, provenance, space
 from mangapaint.pipeline.chapter import Job
 from mangapaint.pipeline.contracts import ChapterResult, ChapterState, PageResult
 from mangapaint.pipeline.feed import Budget, Feed, Source, Unreadable
@@ -44,6 +44,8 @@ def preview_chapter(job: Job) -> ChapterResult:
                     action = _action(job, page.verdict)
                     if action is not Action.KEPT:
                         total += space.page_bytes(*size, page.image.format, settings)
+                        if note := guard.plan(*size, page.image.format, settings).note:
+                            job.observer.message(f"{job.source}, page {page.index + 1}: {note}")
                     result = PageResult(
                         job.source, page.index, name, page.verdict, page.value, action, width=size[0], height=size[1]
                     )

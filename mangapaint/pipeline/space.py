@@ -8,8 +8,8 @@ from pathlib import Path
 from mangapaint import pixels
 from mangapaint.errors import OutputError, PageError
 from mangapaint.page import Verdict
+from mangapaint.pipeline import guard
 from mangapaint.pipeline.feed import Source
-from mangapaint.pipeline.finish import result_format, result_size
 from mangapaint.settings import MIB, Settings
 
 SAMPLE = 8
@@ -21,8 +21,8 @@ BYTES_PER_PIXEL = {"png": 1.2, "jpeg": 0.4, "webp": 0.2, "avif": 0.15}
 
 def page_bytes(width: int, height: int, source_format: str, settings: Settings) -> int:
     """About how many bytes a painted page's file will have."""
-    width, height = result_size(width, height, settings.upscale.scale, settings.output)
-    return int(width * height * BYTES_PER_PIXEL[result_format(source_format, settings.output)])
+    found = guard.plan(width, height, source_format, settings)
+    return int(found.width * found.height * BYTES_PER_PIXEL[found.format])
 
 
 def is_kept(verdict: Verdict, settings: Settings) -> bool:

@@ -53,10 +53,12 @@ class Teller:
 
     def finished(self, done: Finished, device: str) -> None:
         """A page that went through the nets and is safe on disk."""
-        result = replace(self._result(done.entry), width=done.width, height=done.height)
+        result = replace(self._result(done.entry), width=done.width, height=done.height, encoding=done.encoding)
         self.observer.page_done(replace(result, device=device, model=self.model))
-        for note in done.notes:
-            self.observer.message(f"{self.chapter}, page {done.entry.page + 1}: {note}")
+
+    def planned(self, index: int, note: str) -> None:
+        """What will be done in another way than asked for."""
+        self.observer.message(f"{self.chapter}, page {index + 1}: {note}")
 
     def failed(self, index: int, error: MangapaintError, page: Decoded | None) -> None:
         """A page that keeps its original bytes because of the error; `page` is None when it could not be read."""
