@@ -2,7 +2,9 @@
 
     python benchmarks/color_chapter.py CHAPTER [--upscale 4x] [--runs 3] [-- more flags]
 
-Prints per run: wall seconds, seconds in nets, their ratio, pages per minute, peak memory; then the medians.
+Prints per run: wall seconds; seconds in nets (wall) and in encoders (processor, beside the nets in threads of their own);
+wall over nets; pages per minute; peak memory; processor seconds; then the medians, and the shares of nets, encoders and
+rest in the processor's time, where the nets are taken to use all threads that torch has.
 """
 
 from __future__ import annotations
@@ -32,9 +34,11 @@ def one_run(chapter: Path, flags: list[str]) -> dict[str, float]:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     pages = [json.loads(line) for line in lines if '"page"' in line]
     nets = sum(page["seconds"] for page in pages)
+    encoding = sum(page["encode_seconds"] for page in pages)
     return {
         "wall_s": wall,
         "nets_s": nets,
+        "encode_s": encoding,
         "ratio": wall / nets,
         "pages_per_min": len(pages) / wall * 60,
         "peak_MB": usage.ru_maxrss / 1024,
@@ -47,14 +51,17 @@ def main() -> None:
     parser.add_argument("chapter", type=Path)
     parser.add_argument("--upscale", default="1x")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of torch; for the shares")
     parser.add_argument("flags", nargs="*")
     options = parser.parse_args()
     rows = [one_run(options.chapter, ["--upscale", options.upscale, *options.flags]) for _ in range(options.runs)]
     print("| run | " + " | ".join(rows[0]) + " |\n|" + "---|" * (len(rows[0]) + 1))
     for number, row in enumerate(rows, 1):
         print(f"| {number} | " + " | ".join(f"{value:.2f}" for value in row.values()) + " |")
-    medians = [statistics.median(row[key] for row in rows) for key in rows[0]]
-    print("| median | " + " | ".join(f"{value:.2f}" for value in medians) + " |")
+    medians = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+    print("| median | " + " | ".join(f"{value:.2f}" for value in medians.values()) + " |")
+    nets, encoders = (medians["nets_s"] * options.threads / medians["cpu_s"], medians["encode_s"] / medians["cpu_s"])
+    print(f"processor time: nets {nets:.0%}, encoders {encoders:.0%}, rest {1 - nets - encoders:.0%}")
 
 
 if __name__ == "__main__":
