@@ -2,8 +2,8 @@
 
     python benchmarks/color_chapter.py CHAPTER [--upscale 4x] [--runs 3] [-- more flags]
 
-Prints per run: wall seconds; seconds in nets (wall) and in encoders (processor, beside the nets in threads of their own);
-wall over nets; pages per minute; peak memory; processor seconds; then the medians, and the shares of nets, encoders and
+Prints per run: wall seconds; seconds in nets (wall) and in encoders (processor, in threads beside the nets); wall over
+nets; pages per minute; peak memory; processor seconds; then the medians, and the shares of nets, encoders and
 rest in the processor's time, where the nets are taken to use all threads that torch has.
 """
 
