@@ -25,8 +25,8 @@ AnyModule = TypeVar("AnyModule", bound=nn.Module)
 Made = TypeVar("Made")
 
 _TILE_ON_CPU = 512
-"""Once freed blocks are kept (memory.keep_freed_blocks) the side matters by its overlap alone. The upscaler at x2, bf16,
-seconds of one core per MP: 2.50 at 128, 2.03 at 256, 1.91 at 384, 1.85 at 512; per pixel seen 1.7 to 1.8 at all."""
+"""Once freed blocks are kept (memory.keep_freed_blocks) the side matters by its overlap alone. Upscaler, x2, bf16:
+s of one core per MP 2.50 at 128, 2.03 at 256, 1.91 at 384, 1.85 at 512; per pixel seen 1.7 to 1.8 at all."""
 _TILE_ON_GPU = 1024
 _MOST_PAGES = 32
 _SHARE = 0.8
