@@ -21,8 +21,8 @@ from mangapaint.settings import Limits, PaintSettings
 
 COVERS = 2
 """Pages at the start and at the end of a chapter among which a coloured cover is looked for."""
-
-
+REFERENCE_SHARE = 0.5
+"""Of the references' own colours in the palette that is made of them and of what is typical."""
 ANCHORS = 12
 """Pages of a chapter that its memory is made from."""
 
@@ -47,9 +47,16 @@ class Choice:
 
 
 def choose(
-    paint: PaintSettings, bank: Tensor, pages: Sequence[Glance], limits: Limits, suggest: Callable[[], Tensor]
+    paint: PaintSettings,
+    bank: Tensor,
+    pages: Sequence[Glance],
+    limits: Limits,
+    suggest: Callable[[], Tensor],
+    typical: Callable[[Sequence[PageImage]], Tensor | None],
 ) -> Choice:
     """References, else a coloured cover, else what the drawings themselves suggest.
+
+    A reference may lack colours that its chapter has, so those typical of its kind of art go with its own.
 
     Args:
         paint: the references and the seed.
@@ -57,6 +64,7 @@ def choose(
         pages: of the chapter.
         limits: for decoding references.
         suggest: gives a palette where nothing else decides.
+        typical: gives the typical palette (1, 216) of the kind of art that coloured pages are, None where not known.
 
     Raises:
         UsageError: a reference cannot be read.
@@ -64,7 +72,10 @@ def choose(
     references = [reference(path, limits) for path in paint.references]
     if references:
         palettes = torch.cat([palette_of(small(picture)) for picture in references])
-        return Choice(mixed(palettes, torch.ones(len(references))), tuple(references))
+        own, usual = mixed(palettes, torch.ones(len(references))), typical([PageImage(each) for each in references])
+        if usual is not None:
+            own = mixed(torch.cat([own, usual]), torch.tensor([REFERENCE_SHARE, 1 - REFERENCE_SHARE]))
+        return Choice(own, tuple(references))
     for page in dict.fromkeys((*pages[:COVERS], *pages[-COVERS:])):
         if page.verdict() is Verdict.COLOUR:
             picture = page.image().pixels

@@ -52,17 +52,23 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
     look = FirstLook(engine, cast(RememberingNet, brush.net), paint.mode, brush.latent)
     seen = list(choosing.anchors(pages)) if remembers else []
 
+    def typical(shown: Sequence[PageImage], *, coloured: bool = True) -> Tensor | None:
+        kind = kind_of(look, shown[:KIND_PAGES], coloured=coloured) if remembers and shown else None
+        if kind is None:
+            return None
+        return livened(cast(Tensor, brush.net.typical).float().cpu()[kind : kind + 1])  # type: ignore[attr-defined]
+
     def suggested() -> Tensor:
-        if seen and paint.seed == 0:
+        if paint.seed == 0 and seen:
             gray = paint.mode != "ink" and all(is_true_gray(page) for page in seen)
-            kind = kind_of(look, seen[:KIND_PAGES], coloured=gray)
-            if kind is not None:
-                return livened(cast(Tensor, brush.net.typical).float().cpu()[kind : kind + 1])  # type: ignore[attr-defined]
+            usual = typical(seen, coloured=gray)
+            if usual is not None:
+                return usual
             if gray:
                 return torch.zeros(1, 0)
         return bank[paint.seed % len(bank)][None]
 
-    choice = choosing.choose(paint, bank, pages, limits, suggested)
+    choice = choosing.choose(paint, bank, pages, limits, suggested, typical)
     brush.palette = choice.palette
     if saved is not None:
         brush.palette = saved.palette
