@@ -155,6 +155,7 @@ OPTIONS: dict[str, Option] = {
     "upscale": Option("upscale", "scale", _scale),
     "order": Option("upscale", "order", _choice("color-first", "upscale-first")),
     "upscaler": Option("upscale", "model", _text),
+    "int8": Option("upscale", "int8", _switch),
     "native": Option("upscale", "native", _choice("auto", "off")),
     "model": Option("paint", "model", _text),
     "mode": Option("paint", "mode", _choice("auto", "ink", "gray")),

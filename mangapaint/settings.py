@@ -81,6 +81,8 @@ class UpscaleSettings:
     that the net sees more of a small one."""
     native: Literal["auto", "off"] = "auto"
     """auto: a page that was enlarged without a net before (layout.native) is first reduced to what it was."""
+    int8: bool = False
+    """Run the upscaler in 8-bit integers on a CPU, where that comes out alike on the first page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def color(
     upscale: flags.Upscale = None,
     upscaler: flags.Upscaler = None,
     native: flags.Native = None,
+    int8: flags.Int8 = None,
     order: flags.Order = None,
     output: flags.Output = None,
     format: flags.Format = None,  # noqa: A002
@@ -82,6 +83,7 @@ def upscale(
     upscale: flags.Factor = None,
     upscaler: flags.Upscaler = None,
     native: flags.Native = None,
+    int8: flags.Int8 = None,
     output: flags.Output = None,
     format: flags.Format = None,  # noqa: A002
     quality: flags.Quality = None,

@@ -133,6 +133,15 @@ Upscaler = Annotated[
         "Default: fast.",
     ),
 ]
+Int8 = Annotated[
+    bool | None,
+    _option(
+        "--int8/--no-int8",
+        panel=UPSCALING,
+        help="Our upscalers in 8-bit integers on a CPU, twice as fast, unless the first page comes out unlike; needs "
+        "the extra 'openvino'. Default: no.",
+    ),
+]
 Native = Annotated[
     str | None,
     _option(
