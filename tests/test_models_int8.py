@@ -67,6 +67,9 @@ def test_a_net_that_int8_changes_too_much_is_run_as_usual(
 
 
 def test_without_the_extra_its_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "openvino" else find(name, *rest)
+    )
     with pytest.raises(UsageError, match=r"pip install 'mangapaint\[openvino\]'"):
         enlarger(tmp_path)

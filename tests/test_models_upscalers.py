@@ -122,7 +122,10 @@ def test_the_chroma_of_the_page_survives_a_net_that_shifts_it(tmp_path: Path) ->
 def test_gray_pages_go_through_rgb_nets_and_come_out_gray(tmp_path: Path) -> None:
     ref = written(tmp_path / "net.pth", compact().state_dict())
     gray = torch.from_numpy(picture()[..., 0].copy())[None, None]
-    large = enlarger(ref, 2).gray(gray)
+    found = enlarger(ref, 2)
+    large = found.gray(gray)
+    in_rgb = found.colour(np.repeat(gray[0, 0].numpy()[..., None], 3, 2))
+    assert (in_rgb == large[0, 0].numpy()[..., None]).all()
     assert (large.shape, large.dtype) == ((1, 1, 300, 340), torch.uint8)
     repeated = F.interpolate(gray.float(), scale_factor=2)
     assert (large.float() - repeated).abs().mean() < 60
@@ -201,7 +204,10 @@ def test_nets_that_do_not_enlarge_and_other_scales_are_refused(tmp_path: Path) -
 
 def test_without_the_extra_its_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ref = written(tmp_path / "net.pth", compact().state_dict())
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "spandrel" else find(name, *rest)
+    )
     with pytest.raises(UsageError, match=r"pip install 'mangapaint\[spandrel\]'"):
         upscalers.load(ref, 2, offline=True)
 

@@ -112,7 +112,8 @@ def test_a_page_enlarged_before_is_seen_small_and_gets_the_size_asked_for(
     gray = found.gray(torch.from_numpy(page[..., 0].copy())[None, None])
     assert gray.shape[-2:] == (size[1] * scale, size[0] * scale)
     assert sum(h * w for h, w in seen) < 0.8 * page.shape[0] * page.shape[1]
-    assert found.colour(page).shape == (size[1] * scale, size[0] * scale, 3)
+    tinted = (page * np.array([1.0, 0.8, 0.9])).astype(np.uint8)
+    assert found.colour(tinted).shape == (size[1] * scale, size[0] * scale, 3)
     large = found.drawing(PageImage(page, None, None, "png")).pixels
     assert large.shape == (size[1] * scale, size[0] * scale, 3)
 

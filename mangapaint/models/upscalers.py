@@ -25,6 +25,8 @@ TIERS = {"fast": "upscaler", "quality": "upscaler-quality"}
 """What --upscaler calls our nets -> their names in the registry."""
 FOREIGN = "spandrel"
 """Arch of a spec whose net spandrel recognises."""
+_fetched: dict[str, tuple[Path, ModelSpec]] = {}
+"""By Hub reference: what one run hashes and then loads is one commit, though its branch may move meanwhile."""
 _log = logging.getLogger("mangapaint.models")
 
 
@@ -68,6 +70,8 @@ def resolve(ref: str, *, offline: bool = False, tell: hub.Tell = _log.info) -> t
     ref = TIERS.get(ref, ref)
     if ref in REGISTRY:
         return store.resolve(ref, offline=offline, tell=tell)
+    if ref in _fetched and _fetched[ref][0].is_file():
+        return _fetched[ref]
     if ref.startswith("hf:"):
         wanted = hub.parse(ref, pickles=True)
         new = not hub.is_cached(wanted)
@@ -77,7 +81,8 @@ def resolve(ref: str, *, offline: bool = False, tell: hub.Tell = _log.info) -> t
             tell(f"licence of {exact.repo_id}, as the Hub says: {printable(licence)}")
         spec = _spec(path, str(exact))
         found = replace(spec, repo_id=exact.repo_id, revision=exact.revision, sha256=store.sum_in_cache(path))
-        return path, replace(found, licence=spec.licence or licence)
+        _fetched[ref] = path, replace(found, licence=spec.licence or licence)
+        return _fetched[ref]
     path = Path(ref).expanduser()
     if not path.suffix and os.sep not in ref:
         known(ref)

@@ -74,8 +74,10 @@ class Enlarger:
 
     def colour(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 sRGB -> (H * scale, W * scale, 3): the net's detail, the page's own colours."""
-        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-        plan = self._plan(gray)
+        if (pixels == pixels[..., :1]).all():
+            large = self._gray(self._moved(np.ascontiguousarray(pixels[..., 0])))
+            return np.repeat(large[0, 0].cpu().numpy()[..., None], 3, 2)
+        plan = self._plan(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8))
         page = self._moved(pixels if plan.small is None else native.reduced(pixels, plan.small))
         if self.upscaler.channels == 3:
             large = chroma.kept(page, self._run(page, plan.scale), plan.scale)
