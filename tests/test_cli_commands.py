@@ -23,7 +23,7 @@ from mangapaint.cli.state import State
 from mangapaint.errors import ExitCode, InterruptedBySignal, OutOfMemoryError, WeightsError
 from mangapaint.lock import locked
 from mangapaint.page import PageImage
-from mangapaint.settings import Settings
+from mangapaint.settings import Settings, UpscaleSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -114,6 +114,7 @@ def test_json_lines_say_all_about_each_page(run: Run, tmp_path: Path) -> None:
     *pages, whole = map(json.loads, run.out.splitlines())
     lines = {line["page"]: line for line in pages}
     assert lines[1].pop("colourfulness") < 1
+    assert 0 < lines[1].pop("encode_seconds") < 5
     assert lines[1] == {
         "chapter": str(source),
         "page": 1,
@@ -157,7 +158,8 @@ def test_flags_reach_the_settings(run: Run, tmp_path: Path) -> None:
     source = chapter(tmp_path / "a.cbz", 1)
     (tmp_path / "ref.png").write_bytes(page(colour=True))
     words = """
-        --upscale 2x --vividness 1.5 --mode gray --format webp --quality 70 --max-side 500 --batch 3
+        --upscale 2x --upscaler quality --native off --int8
+        --vividness 1.5 --mode gray --format webp --quality 70 --max-side 500 --batch 3
         --device cpu --precision fp32 --tile 256 --on-error fail --lock wait --offline --min-age 0s --seed 7
         --name-encoding cp932 --color-threshold 3 --tolerate-truncated --limit-entry 10
     """
@@ -174,7 +176,7 @@ def test_flags_reach_the_settings(run: Run, tmp_path: Path) -> None:
     assert (settings.run.on_error, settings.run.lock) == ("fail", "wait")
     assert settings.input.limits.entry_bytes == 10 * 2**20
     assert settings.input.tolerate_truncated
-    assert settings.upscale.scale == 2
+    assert settings.upscale == UpscaleSettings(2, "quality", "color-first", "off", True)
 
 
 def test_the_file_and_the_environment_reach_the_settings(run: Run, tmp_path: Path) -> None:

@@ -70,8 +70,6 @@ def resolve(ref: str, *, offline: bool = False, tell: hub.Tell = _log.info) -> t
     ref = TIERS.get(ref, ref)
     if ref in REGISTRY:
         return store.resolve(ref, offline=offline, tell=tell)
-    if ref in _fetched and _fetched[ref][0].is_file():
-        return _fetched[ref]
     if ref.startswith("hf:"):
         wanted = hub.parse(ref, pickles=True)
         new = not hub.is_cached(wanted)
@@ -107,7 +105,8 @@ def load(ref: str, scale: int, *, offline: bool = False, tell: hub.Tell = _log.i
         WeightsError: not to be had, altered, or it does not fit its net.
     """
     ref = TIERS.get(ref, ref)
-    path, spec = resolve(ref, offline=offline, tell=tell)
+    known_here = ref in _fetched and _fetched[ref][0].is_file()
+    path, spec = _fetched[ref] if known_here else resolve(ref, offline=offline, tell=tell)
     if spec.arch == FOREIGN:
         found = _foreign(path, spec)
     else:

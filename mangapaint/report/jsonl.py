@@ -29,7 +29,7 @@ def page_line(result: PageResult, *, planned: bool = False) -> str:
         "width": result.width,
         "height": result.height,
         "seconds": round(result.seconds, 3),
-        "encode_seconds": round(result.encoding, 3),
+        "encode_seconds": round(result.encoding, 6),
         "device": result.device,
         "model": result.model,
         "error": result.error or None,
