@@ -96,7 +96,7 @@ def _solved(pixels: NDArray[np.uint8], size: tuple[int, int], kernel: int) -> ND
 def _missing(gray: Gray, size: tuple[int, int], kernel: int) -> NDArray[np.float32]:
     """(H / 16, W / 16): RMS in levels of what reducing to `size` and enlarging by that kernel alters."""
     again = cv2.resize(_solved(gray, size, kernel), (gray.shape[1], gray.shape[0]), interpolation=kernel)
-    error = np.square(gray.astype(np.float32) - again)
+    error = np.square(np.asarray(gray, np.float32) - again)
     error = error.mean(2) if error.ndim == 3 else error
     blocks = (-(-gray.shape[1] // 16), -(-gray.shape[0] // 16))
     return np.sqrt(np.asarray(cv2.resize(error, blocks, interpolation=cv2.INTER_AREA), np.float32))
@@ -134,4 +134,4 @@ def _telling_lines(gray: Gray) -> NDArray[np.float32]:
     groups = edges[: len(edges) // 4 * 4].reshape(-1, 4)
     rows = groups.argmax(1) + 4 * np.arange(len(groups))
     best = np.argsort(groups.max(1), kind="stable")[::-1][:_LINES]
-    return gray[np.sort(rows[best])].astype(np.float32)
+    return np.asarray(gray[np.sort(rows[best])], np.float32)

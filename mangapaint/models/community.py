@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +90,7 @@ def load(path: Path, *, sha256: str = "") -> tuple[CommunityNet, Rules, str]:
         raise WeightsError(f"{where} does not fill its net: {_brief(error)}", remedy=_NO_MODEL) from error
     rules = _rules(descriptor, where)
     net = CommunityNet(descriptor)
-    return cast(CommunityNet, net.float().eval().requires_grad_(False)), rules, found
+    return net.float().eval().requires_grad_(False), rules, found
 
 
 def _rules(descriptor: Any, where: str) -> Rules:
