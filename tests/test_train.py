@@ -31,7 +31,11 @@ SMALL = {
         },
         "options": {"sides": [64], "judged": 0.1},
     },
-    "upscaler": {"sets": {"made": 1.0}, "net": {"channels": 8, "pairs": 1}, "options": {"patch": 16, "scales": [2]}},
+    "upscaler": {
+        "sets": {"made": 1.0},
+        "net": {"channels": 8, "pairs": 1},
+        "options": {"patch": 32, "scales": [2], "clean": 1.0, "halftoned": 0.0},
+    },
 }
 
 
@@ -82,7 +86,8 @@ def test_a_misspelt_option_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["painter", "upscaler"])
 def test_losses_fall_and_the_export_loads(name: str, made: Path, tmp_path: Path) -> None:
-    recipe = recipe_of(name, steps={"painter": 60, "upscaler": 200}[name])
+    recipe = recipe_of(name, steps={"painter": 60, "upscaler": 100}[name])
+    recipe = replace(recipe, schedule=replace(recipe.schedule, batch={"painter": 4, "upscaler": 16}[name]))
     task = tasks.build(recipe, made)
     loop.run(recipe, task, tmp_path, torch.device("cpu"))
     rows = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mangapaint.models.upscaler_net import UpscalerConfig, UpscalerNet
-from train.corpus import Corpus
+from train.corpus import Corpus, Item
 from train.loop import Batch, Phase
 from train.recipe import Recipe, typed
 from train.synth.degrade import reduced, scanned
@@ -40,7 +40,10 @@ class UpscalerOptions:
     retoned: float = 0.6
     """Share of patches of black-and-white drawings whose gray areas become screentone."""
     shrink: float = 1.0
-    """Ground truths are first reduced by up to this factor, which makes soft sources sharp."""
+    """Ground truths of coloured pictures are first reduced by up to this factor, which makes soft sources sharp."""
+    places: int = 1
+    """At most so many places are looked at for a patch, and the one with the strongest Laplacian is taken: paintings
+    are smooth in most places, which teach little, and nets that see them too often leave fine strokes soft."""
     loss: Literal["log_rms", "charbonnier"] = "log_rms"
     """log_rms: half the logarithm of a patch's mean squared error (Chen et al. 2022, NAFNet): as mean PSNR counts, an
     error in a smooth painting weighs more than one in tone, where the best guess is far off anyway."""
@@ -63,10 +66,20 @@ class UpscalerTask:
         return {"upscaler": UpscalerNet(self.config)}
 
     def sharp(self, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """(side, side) luminance of a random place; flat places are drawn again a few times."""
+        """(side, side) luminance of a random place, the most detailed of some."""
+        places = [self.place(side, rng) for _ in range(int(rng.integers(1, self.options.places + 1)))]
+        item, gray = max(places, key=lambda place: float(cv2.Laplacian(place[1], cv2.CV_16S).std()))
+        drawn = item.set in DRAWN
+        if rng.random() < (self.options.retoned if drawn else self.options.halftoned):
+            gray = halftoned(gray, rng, drawn=drawn)
+        turned = np.rot90(gray, int(rng.integers(0, 4)))
+        return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.5 else turned)
+
+    def place(self, side: int, rng: np.random.Generator) -> tuple[Item, NDArray[np.uint8]]:
+        """A picture of the corpus and (side, side) of its luminance; flat places are drawn again a few times."""
         for _ in range(4):
             item, picture = self.corpus.draw(rng)
-            factor = rng.uniform(1, self.options.shrink)
+            factor = rng.uniform(1, 1 if item.set in DRAWN else self.options.shrink)
             span = min(round(side * factor), *picture.shape[:2])
             y, x = (int(rng.integers(0, size - span + 1)) for size in picture.shape[:2])
             gray = cv2.cvtColor(np.ascontiguousarray(picture[y : y + span, x : x + span]), cv2.COLOR_RGB2GRAY)
@@ -74,11 +87,7 @@ class UpscalerTask:
                 break
         if gray.shape != (side, side):
             gray = cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA if span > side else cv2.INTER_CUBIC)
-        drawn = item.set in DRAWN
-        if rng.random() < (self.options.retoned if drawn else self.options.halftoned):
-            gray = halftoned(np.asarray(gray, np.uint8), rng, drawn=drawn)
-        turned = np.rot90(gray, int(rng.integers(0, 4)))
-        return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.5 else turned)
+        return item, np.asarray(gray, np.uint8)
 
     def batch(self, rng: np.random.Generator, size: int, done: float) -> Batch:
         scale = int(rng.choice(self.options.scales))
