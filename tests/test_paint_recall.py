@@ -145,11 +145,12 @@ def test_pages_like_a_kind_of_coloured_art_get_its_palette_and_manga_one_of_the_
     assert torch.equal(brush.palette, net.bank[1:2])
 
 
-def test_lively_palettes_have_more_of_their_saturated_colours_and_no_others() -> None:
+def test_lively_palettes_are_further_from_gray_and_keep_their_grays() -> None:
     palette = torch.zeros(1, 216)
-    palette[0, [0, 43, 180]] = 2.3  # black, gray, red
+    palette[0, [0, 86, 122]] = 2.3  # black, mid gray, dull red
     lively = livened(palette)
-    assert lively[0, 180] > palette[0, 180]
-    assert lively[0, 43] < palette[0, 43]
-    assert lively.count_nonzero() == 3
+    red, green = torch.arange(216) // 36, torch.arange(216) // 6 % 6
+    share, before = lively.square() / 16, palette.square() / palette.square().sum()
+    assert lively[0, [0, 86]].tolist() == pytest.approx([4 / 3**0.5] * 2)
+    assert (share * (red - green)).sum() > (before * (red - green)).sum() + 0.1
     assert lively.square().sum() == pytest.approx(16)

@@ -18,6 +18,8 @@ from mangapaint.models.regional import keys_of, mean_by
 
 TEMPERATURE = 0.4
 """Of the votes at use (annealed mean, Zhang et al. 2016: .38); in training half of the batches see it."""
+SHADED_TEMPERATURE = 0.8
+"""The same on pages that keep their own luminance: soft changes of colour follow their shades."""
 
 REFINEMENT = 0.7
 """Largest change of a voted colour, in logits: enough for shading, too little to turn it into another."""
@@ -221,12 +223,12 @@ class PainterNet(nn.Module):
         self,
         seen: Seen,
         palette: Tensor,
-        temperature: float = 1.0,
+        temperature: float | Tensor = 1.0,
         regions: Tensor | None = None,
         memory: Memory | None = None,
         kin: Kin | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """See `forward`."""
+        """See `forward`; a temperature of its own for each page, (N,), where it is a tensor."""
         x = seen.features
         free = not palette.shape[1]
         cells, colours, votes = self.remembered(seen, palette, memory)
@@ -253,7 +255,7 @@ class PainterNet(nn.Module):
         seen: Seen,
         cells: Tensor,
         colours: Tensor,
-        temperature: float,
+        temperature: float | Tensor,
         together: float,
         regions: Tensor | None,
         kin: Kin | None,
@@ -267,7 +269,8 @@ class PainterNet(nn.Module):
                 if kin is not None:
                     common = agreed(common, cells[i], seen.descriptors[i], regions[i], kin)
                 ballots.lerp_(common[regions[i].flatten()], together)
-            mean.append(elected(ballots, colours[i].float(), temperature))
+            sharpness = float(temperature[i]) if isinstance(temperature, Tensor) else temperature
+            mean.append(elected(ballots, colours[i].float(), sharpness))
         return torch.stack(mean).transpose(1, 2).reshape(n, 3, 2 * height, 2 * width)
 
     def forward(
@@ -316,7 +319,8 @@ class PainterNet(nn.Module):
         """Paint as of `paints`, and the descriptors of the places: (N, D, h / 8, w / 8)."""
         seen = self.look(page, hints, guide.palette, guide.latent)
         memory, kin = (guide.memory, guide.kin) if self.remembers else (None, None)
-        return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory, kin)[0], seen.descriptors
+        sharp = temperature_of(guide)
+        return self.choose(seen, guide.palette, sharp, guide.regions, memory, kin)[0], seen.descriptors
 
     def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin:
         """The largest regions of one page with what they voted for, for the other pages of the chapter.
@@ -336,7 +340,7 @@ class PainterNet(nn.Module):
         kin = self.kin_among(seen, guide, blank, most) if self.remembers else None
         if kin is not None and not len(kin.keys):
             kin = None
-        return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, guide.memory, kin)[0]
+        return self.choose(seen, guide.palette, temperature_of(guide), guide.regions, guide.memory, kin)[0]
 
     def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int) -> Kin:
         """See `kin_of`; `seen` is of one page."""
@@ -352,6 +356,13 @@ class PainterNet(nn.Module):
         order = order[size[order] > 0]
         spread = mean.new_full((len(order), PALETTE), math.log(DOUBT))
         return Kin(keys[order], spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-1]))
+
+
+def temperature_of(guide: Guide) -> float | Tensor:
+    """Of the vote on the pages that the guide is for: one for all, or (N,)."""
+    if guide.shaded is None:
+        return TEMPERATURE
+    return torch.where(guide.shaded, SHADED_TEMPERATURE, TEMPERATURE)
 
 
 def pooled(seen: Seen) -> Tensor:

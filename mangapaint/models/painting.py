@@ -43,6 +43,8 @@ class Guide:
         seed: of whatever the net chooses by chance.
         memory: coloured places to follow, for nets that can.
         kin: like regions of other pages to agree with, for nets that can.
+        shaded: (N,) bool, pages that are true luminance and keep their own shades: nets that vote may do so more
+            softly there; None where none is.
         latent: (N, net.latent_size) noise, for nets that have `latent_size`; None leaves it to the net, which
             draws it by `seed` or takes the likeliest.
     """
@@ -54,6 +56,7 @@ class Guide:
     memory: Memory | None = None
     kin: Kin | None = None
     latent: Tensor | None = None
+    shaded: Tensor | None = None
 
 
 class PaintingNet(Protocol):

@@ -141,7 +141,8 @@ class Brush:
             labels = self.moved([labelled(d.gray[window.slices], size, self.net.multiple_of) for d in drawings])
             page, share = reduced(gray.float() / 255, size), reduced(mask.float(), size)
             given = [np.zeros((4, *size), np.float32) if c is None else c.part(window, whole, size) for c in cues]
-            output, descriptors = self.run_net(page, self.moved(given), palettes(self.palette, cues), labels)
+            shaded = torch.tensor([d.mode == "gray" for d in drawings], device=page.device)
+            output, descriptors = self.run_net(page, self.moved(given), palettes(self.palette, cues), labels, shaded)
             found.append(torch.cat([output, whole_regions(share, labels)], 1))
             for i, each in enumerate(drawings):
                 if each.number is not None:
@@ -154,7 +155,9 @@ class Brush:
         """(N, ...) on the device."""
         return torch.from_numpy(np.stack(arrays)).to(self.engine.device.torch_device)
 
-    def run_net(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+    def run_net(
+        self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor, shaded: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         """Net and upsampling along the drawing's edges.
 
         Args:
@@ -162,6 +165,7 @@ class Brush:
             hints: (N, 4, h, w), see PaintingNet.paints.
             palette: (N, 216).
             labels: (N, H / 2, W / 2) int64 regions, H and W being h and w rounded up to what the net takes.
+            shaded: (N,) bool, pages that keep their luminance.
 
         Returns:
             (N, 5, h, w): paint sRGB in 0..1, ab in Lab units; and the net's descriptors of the padded page, if any.
@@ -169,17 +173,19 @@ class Brush:
         height, width = page.shape[-2:]
         margin = (0, -width % self.net.multiple_of, 0, -height % self.net.multiple_of)
         padded, hints = F.pad(page, margin, mode="replicate"), F.pad(hints, margin)
-        output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels)
+        output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels, shaded)
         output, descriptors = output if isinstance(output, tuple) else (output, None)
         full = joint_upsample(output.float(), padded)[:, :, :height, :width]
         return torch.cat([full[:, :3], full[:, 3:] * 110], 1), descriptors
 
-    def paint_of(self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def paint_of(
+        self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor, shaded: Tensor
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """(N, 5, h / 2, w / 2), see PaintingNet.paints; of a net that remembers also what it describes."""
         memory = self.memory.memory(page.device) if self.memory is not None else None
         kin = self.memory.kin(page.device) if self.memory is not None else None
         latent = None if self.latent is None else self.latent.to(page.device).expand(len(page), -1)
-        guide = Guide(palette, labels, self.settings.vividness, self.settings.seed, memory, kin, latent)
+        guide = Guide(palette, labels, self.settings.vividness, self.settings.seed, memory, kin, latent, shaded)
         if getattr(self.net, "remembers", False):
             return cast(RememberingNet, self.net).described(page, hints, guide)
         return self.net.paints(page, hints, guide)

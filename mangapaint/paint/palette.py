@@ -13,8 +13,8 @@ from mangapaint.models.lab import rgb_to_lab
 SIDE = 6
 CELLS = SIDE**3
 HUES_ENOUGH = 8.0
-LIVELY = 20.0
-"""C*ab at which a colour gets twice the share that it has in the mean of many pictures: means are paler than any."""
+LIVELY = 1.4
+"""Factor on the distance from gray of typical colours: the mean of many pictures is paler than any of them."""
 OWN_SHARE = 0.2
 """Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
 FULL = 4.0
@@ -47,23 +47,26 @@ def mixed(palettes: Tensor, shares: Tensor) -> Tensor:
     return (palettes.square() * weight).sum(0, keepdim=True).sqrt()
 
 
-def cell_lab() -> Tensor:
-    """(3, 216) CIE Lab of the cells."""
+def cell_colours() -> Tensor:
+    """(3, 216) sRGB in 0..1 of the cells."""
     index = torch.arange(CELLS)
-    cells = torch.stack([index // SIDE**2, index // SIDE % SIDE, index % SIDE]).float() / (SIDE - 1)
-    return rgb_to_lab(cells[None, :, :, None])[0, :, :, 0]
+    return torch.stack([index // SIDE**2, index // SIDE % SIDE, index % SIDE]).float() / (SIDE - 1)
 
 
 def livened(palette: Tensor) -> Tensor:
-    """(N, 216) typical palettes with more of their saturated colours, see LIVELY."""
-    lab = cell_lab()
-    share = palette.square() * (1 + torch.hypot(lab[1], lab[2]) / LIVELY)
+    """(N, 216) typical palettes with their colours moved away from gray of the same luminance (BT.601), see LIVELY."""
+    colours = cell_colours()
+    gray = (colours * colours.new_tensor([[0.299], [0.587], [0.114]])).sum(0)
+    moved = (gray + LIVELY * (colours - gray)).clamp(0, 1)[None, :, :, None]
+    share = torch.zeros_like(palette)
+    for index, part in corners(moved):
+        share.index_add_(1, index.flatten(), palette.square() * part.flatten())
     return (share / share.sum(1, keepdim=True).clamp_min(1e-6)).sqrt() * FULL
 
 
 def hue_count(palette: Tensor) -> Tensor:
     """(N, 216) -> (N,): how many hues are in it, as the perplexity of a 12-bin hue histogram weighted by chroma."""
-    lab = cell_lab()
+    lab = rgb_to_lab(cell_colours()[None, :, :, None])[0, :, :, 0]
     chroma = torch.hypot(lab[1], lab[2])
     bins = ((torch.atan2(lab[2], lab[1]) / (2 * torch.pi) + 0.5) * 12).long().clamp(0, 11)
     weight = palette.square() * chroma * (chroma > 8)
