@@ -33,7 +33,7 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
 def test_documented_options_exist() -> None:
     table = README.split("Common options of `color`")[1].split("### Exit codes")[0]
     known = options(COMMANDS["color"])
-    named = re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", re.sub(r"`mangapaint [^`]*`", "", table))
+    named = re.findall(r"(?<![\w-])(--?[a-z][a-z0-9-]*)", re.sub(r"`mangapaint [^`]*`", "", table))
     assert named
     assert set(named) - {"-color"} <= known
 
