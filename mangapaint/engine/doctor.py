@@ -21,7 +21,13 @@ _LOW = 2 * _GIB
 """Free memory below which a chapter may not fit, bytes."""
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "pymupdf")
 _PACKAGES_OF_HUB = ("huggingface-hub", "safetensors")
-_EXTRAS = {"archives": "libarchive", "spandrel": "spandrel", "ray": "ray", "train": "tensorboard"}
+_EXTRAS = {
+    "archives": "libarchive",
+    "spandrel": "spandrel",
+    "openvino": "openvino",
+    "ray": "ray",
+    "train": "tensorboard",
+}
 """Extra -> a module that it brings."""
 
 
