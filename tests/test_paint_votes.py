@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from mangapaint.models.painter_net import TEMPERATURE, PainterConfig, PainterNet
+from mangapaint.models.painting import Guide
 from mangapaint.models.regional import voted_together
 from mangapaint.page import Region
 from mangapaint.paint.compose import lifted
@@ -21,6 +22,12 @@ def painted(net: PainterNet, page: torch.Tensor, palette: torch.Tensor, **more: 
     with torch.inference_mode():
         paint: torch.Tensor = net(page, hints, palette, TEMPERATURE, **more)[0]
     return paint
+
+
+def palette_mean(palette: torch.Tensor) -> torch.Tensor:
+    """(3,) mean of the colours of (1, 216) that places vote for, which a vote without opinion comes to."""
+    cells = palette[0].topk(CONFIG.colours).indices
+    return torch.stack([cells // 36, cells // 6 % 6, cells % 6], 1).float().mean(0) / 5
 
 
 def flat(*colour: float) -> torch.Tensor:
@@ -44,6 +51,29 @@ def test_a_page_is_painted_the_same_alone_and_in_a_batch() -> None:
     together = painted(net, pages, palette)
     alone = torch.cat([painted(net, pages[i : i + 1], palette[:1]) for i in range(3)])
     assert (together - alone).abs().max() < 2 / 255
+
+
+def test_pages_that_keep_their_shades_are_voted_on_more_softly_whoever_is_beside_them() -> None:
+    torch.manual_seed(0)
+    net, page = PainterNet(CONFIG).eval(), torch.rand(1, 1, 64, 64)
+    palette, regions = palette_of(torch.rand(1, 3, 32, 32)), torch.zeros(1, 32, 32, dtype=torch.int64)
+    hints = torch.zeros(1, 4, 64, 64)
+    with torch.no_grad():
+        net.query[-1].weight.mul_(40)  # a net of random weights has no opinion
+
+    def shown(*shaded: bool) -> torch.Tensor:
+        n = len(shaded)
+        told = Guide(palette.expand(n, -1), regions.expand(n, -1, -1), shaded=torch.tensor(shaded))
+        with torch.inference_mode():
+            return net.paints(page.expand(n, -1, -1, -1), hints.expand(n, -1, -1, -1), told)
+
+    both = shown(False, True)
+    assert (both[:1] - shown(False)).abs().max() < 1e-4
+    assert (both[1:] - shown(True)).abs().max() < 1e-4
+    assert (both[0] - both[1]).abs().max() > 0.01
+    middle = palette_mean(palette)
+    far = [(each[:3].mean((1, 2)) - middle).norm() for each in both]
+    assert far[1] < far[0]
 
 
 def test_places_of_a_region_vote_together() -> None:

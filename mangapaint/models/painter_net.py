@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -18,15 +19,13 @@ from mangapaint.models.regional import keys_of, mean_by
 
 TEMPERATURE = 0.4
 """Of the votes at use (annealed mean, Zhang et al. 2016: .38); in training half of the batches see it."""
-SHADED_TEMPERATURE = 0.8
-"""The same on pages that keep their own luminance: soft changes of colour follow their shades."""
-
 REFINEMENT = 0.7
 """Largest change of a voted colour, in logits: enough for shading, too little to turn it into another."""
-
 TOGETHER = 0.85
 """Weight of a region's common vote against that of each place."""
-
+SHADED_TEMPERATURE, SHADED_TOGETHER = 1.0, 0.5
+"""TEMPERATURE and TOGETHER on pages that keep their own luminance: soft changes of colour follow their shades, and
+lines enclose little."""
 FREE_TEMPERATURE = 0.7
 """Of the votes where no palette is known, for all 216 cells."""
 LIKELY = 64
@@ -223,18 +222,21 @@ class PainterNet(nn.Module):
         self,
         seen: Seen,
         palette: Tensor,
-        temperature: float | Tensor = 1.0,
+        temperature: float = 1.0,
         regions: Tensor | None = None,
         memory: Memory | None = None,
         kin: Kin | None = None,
+        shaded: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """See `forward`; a temperature of its own for each page, (N,), where it is a tensor."""
+        """See `forward`; for pages that are `shaded` (N,) see Guide."""
         x = seen.features
         free = not palette.shape[1]
         cells, colours, votes = self.remembered(seen, palette, memory)
         with torch.no_grad():  # votes learn from their own loss: an L1 loss would teach them the average again
-            how = (FREE_TEMPERATURE, FREE_TOGETHER) if free else (temperature, TOGETHER)
-            mean = self.colour_of(votes, seen, cells, colours, *how, regions, kin)
+            usual = (FREE_TEMPERATURE, FREE_TOGETHER) if free else (temperature, TOGETHER)
+            soft = usual if free else (SHADED_TEMPERATURE, SHADED_TOGETHER)
+            how = [soft if shaded is not None and bool(shaded[i]) else usual for i in range(len(votes))]
+            mean = self.colour_of(votes, seen, cells, colours, how, regions, kin)
         y = torch.tanh(self.head(torch.cat([x, F.avg_pool2d(mean, 2).to(x.dtype)], 1)).float())
         paint = torch.sigmoid(torch.logit(mean.clamp(0.02, 0.98)) + REFINEMENT * y[:, :3])
         ab = rgb_to_lab(mean)[:, 1:] / 110 * (FREE_GAIN if free else 1) + 0.2 * REFINEMENT * y[:, 3:]
@@ -255,22 +257,23 @@ class PainterNet(nn.Module):
         seen: Seen,
         cells: Tensor,
         colours: Tensor,
-        temperature: float | Tensor,
-        together: float,
+        how: Sequence[tuple[float, float]],
         regions: Tensor | None,
         kin: Kin | None,
     ) -> Tensor:
-        """(N, 3, H / 2, W / 2) sRGB that the votes (N, K, H / 4, W / 4) for `cells` (N, K) come to."""
+        """(N, 3, H / 2, W / 2) sRGB that the votes (N, K, H / 4, W / 4) for `cells` (N, K) come to.
+
+        `how`: temperature and weight of the regions' common vote, of each page.
+        """
         n, _, height, width = votes.shape
         mean = []
-        for i, ballots in enumerate(ballots_of(votes)):
+        for i, (ballots, (temperature, together)) in enumerate(zip(ballots_of(votes), how, strict=True)):
             if regions is not None:
                 common = by_region(ballots, regions[i])
                 if kin is not None:
                     common = agreed(common, cells[i], seen.descriptors[i], regions[i], kin)
                 ballots.lerp_(common[regions[i].flatten()], together)
-            sharpness = float(temperature[i]) if isinstance(temperature, Tensor) else temperature
-            mean.append(elected(ballots, colours[i].float(), sharpness))
+            mean.append(elected(ballots, colours[i].float(), temperature))
         return torch.stack(mean).transpose(1, 2).reshape(n, 3, 2 * height, 2 * width)
 
     def forward(
@@ -319,8 +322,8 @@ class PainterNet(nn.Module):
         """Paint as of `paints`, and the descriptors of the places: (N, D, h / 8, w / 8)."""
         seen = self.look(page, hints, guide.palette, guide.latent)
         memory, kin = (guide.memory, guide.kin) if self.remembers else (None, None)
-        sharp = temperature_of(guide)
-        return self.choose(seen, guide.palette, sharp, guide.regions, memory, kin)[0], seen.descriptors
+        found = self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory, kin, guide.shaded)
+        return found[0], seen.descriptors
 
     def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin:
         """The largest regions of one page with what they voted for, for the other pages of the chapter.
@@ -340,7 +343,7 @@ class PainterNet(nn.Module):
         kin = self.kin_among(seen, guide, blank, most) if self.remembers else None
         if kin is not None and not len(kin.keys):
             kin = None
-        return self.choose(seen, guide.palette, temperature_of(guide), guide.regions, guide.memory, kin)[0]
+        return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, guide.memory, kin, guide.shaded)[0]
 
     def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int) -> Kin:
         """See `kin_of`; `seen` is of one page."""
@@ -356,13 +359,6 @@ class PainterNet(nn.Module):
         order = order[size[order] > 0]
         spread = mean.new_full((len(order), PALETTE), math.log(DOUBT))
         return Kin(keys[order], spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-1]))
-
-
-def temperature_of(guide: Guide) -> float | Tensor:
-    """Of the vote on the pages that the guide is for: one for all, or (N,)."""
-    if guide.shaded is None:
-        return TEMPERATURE
-    return torch.where(guide.shaded, SHADED_TEMPERATURE, TEMPERATURE)
 
 
 def pooled(seen: Seen) -> Tensor:
