@@ -23,6 +23,8 @@ from mangapaint.page import PageImage
 from mangapaint.paint import chroma
 from mangapaint.settings import UpscaleSettings
 
+LARGEST_ON_CPU = 768
+"""Px: side of a tile for nets that would rather see whole pages: the system ends processes that ask for too much."""
 INT8_GATE = 45.0
 """dB between the results of int8 and of the precision that it replaces: 1.4 levels RMS."""
 _log = logging.getLogger(__name__)
@@ -119,11 +121,18 @@ class Enlarger:
             page,
             scale=scale,
             overlap=upscaler.overlap,
-            tile=max(page.shape[-2:]) if upscaler.whole and self.engine.settings.tile is None else None,
+            tile=self._tile(page),
             multiple_of=upscaler.multiple_of,
             finish=finished,
             cast=False,
         )
+
+    def _tile(self, page: Tensor) -> int | None:
+        """The page as a whole for nets that wish that; None: as settings and device say."""
+        if not self.upscaler.whole or self.engine.settings.tile is not None:
+            return None
+        longest = max(page.shape[-2:])
+        return min(longest, LARGEST_ON_CPU) if self.engine.device.kind == "cpu" else longest
 
     def _int8(self, page: Tensor, scale: int) -> Int8Upscaler | None:
         """The net in int8, calibrated on the first page that asks; None where that page came out too unlike."""
