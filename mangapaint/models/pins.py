@@ -83,6 +83,26 @@ PINS: dict[str, dict[str, Any]] = {
         "data": "open: Pepper&Carrot (CC BY 4.0, David Revoy); research: anime faces and "
         "illustrations without a stated licence",
     },
+    "portrait-encoder.safetensors": {
+        "sha256": "c1bf0500e790f17bc789df841fdfa4ecc49c59ae1403c33e05c0b13213f71d22",
+        "size": 3523848,
+        "config": {"latent": 128, "layers": 10, "pyramid": 28, "side": 64, "width": 16},
+        "scale": 1,
+        "multiple_of": 1,
+        "receptive_field": None,
+        "licence": "AGPL-3.0-or-later",
+        "data": "research: anime faces without a stated licence",
+    },
+    "portrait.safetensors": {
+        "sha256": "e4ca876e564e91e92596fca6513deb81bceb6846ffb019b982ca3111d99a810d",
+        "size": 2745536,
+        "config": {"latent": 128, "mapping": 4, "widths": [160, 160, 112, 64, 32]},
+        "scale": 1,
+        "multiple_of": 1,
+        "receptive_field": None,
+        "licence": "AGPL-3.0-or-later",
+        "data": "research: anime faces without a stated licence",
+    },
     "upscaler.safetensors": {
         "sha256": "6810434bd60d0fc3f4d6e4a493c413802577e19baa0e46713c392ec2c3dc45da",
         "size": 361066,

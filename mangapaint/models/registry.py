@@ -16,6 +16,10 @@ _TABLE = (
     ModelSpec(name="zhang", task="colorize", arch="zhang", filename="zhang.safetensors"),
     ModelSpec(name="dcgan", task="colorize", arch="abgan", filename="dcgan.safetensors"),
     ModelSpec(name="wgan-gp", task="colorize", arch="abgan", filename="wgan-gp.safetensors"),
+    ModelSpec(name="portrait", task="portrait", arch="portrait", filename="portrait.safetensors"),
+    ModelSpec(
+        name="portrait-encoder", task="portrait", arch="portrait-encoder", filename="portrait-encoder.safetensors"
+    ),
     ModelSpec(name="faces", task="detect", arch="faces", filename="faces.safetensors"),
     ModelSpec(name="upscaler", task="upscale", arch="upscaler", filename="upscaler.safetensors"),
 )

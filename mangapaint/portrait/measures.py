@@ -27,10 +27,10 @@ class Box(NamedTuple):
         return x[..., rows, columns].flatten(2)
 
 
-HAIR = (Box(0.05, 0.24, 0.3, 0.7),)
-EYES = (Box(0.43, 0.6, 0.2, 0.4), Box(0.43, 0.6, 0.6, 0.8))
-BACKGROUND = (Box(0.0, 0.3, 0.0, 0.08), Box(0.0, 0.3, 0.92, 1.0))
-MOUTH, CHEEKS = Box(0.7, 0.82, 0.42, 0.58), Box(0.62, 0.7, 0.3, 0.7)
+HAIR = (Box(0.02, 0.19, 0.22, 0.78),)
+EYES = (Box(0.4, 0.55, 0.22, 0.4), Box(0.4, 0.55, 0.6, 0.78))
+BACKGROUND = (Box(0.0, 0.2, 0.0, 0.08), Box(0.0, 0.2, 0.92, 1.0))
+MOUTH, CHEEKS = Box(0.66, 0.77, 0.42, 0.58), Box(0.57, 0.65, 0.35, 0.65)
 
 NAMES = (
     *(f"{part} {axis}" for part in ("hair", "eyes", "background") for axis in ("L", "a", "b")),

@@ -33,8 +33,12 @@ SMALLEST = 8
 DEFAULT_LOW = 32
 STEPS, LATER_STEPS = 60, 25
 """Of refinement: of the face's own place, and of each portrait after mixing."""
-PSI = 0.7
+PSI = 1.0
 """Truncation of the faces whose styles are mixed in."""
+NOISE = 0.2
+"""Loudness of the noise, where training had 1: at that it stands in eyes and hair as grains."""
+FIRST, LAST = 0.3, 0.5
+"""Shares of the layers behind which the styles of the other face begin: colours come with it, but not the pose."""
 POOL = 4
 """Candidates drawn for each portrait that is asked for."""
 MOST = 1000
@@ -193,9 +197,9 @@ class Portrait:
     def mix(self, seed: int) -> Mix:
         """What chance adds for one seed."""
         chance = torch.Generator().manual_seed(seed)
-        noises, layers = self.net.noises(1, chance), self.net.config.layers
+        noises, layers = [NOISE * noise for noise in self.net.noises(1, chance)], self.net.config.layers
         z = torch.randn(1, self.net.config.latent, generator=chance)
-        start = int(torch.randint(layers // 2, layers - 2, (1,), generator=chance))
+        start = int(torch.randint(round(FIRST * layers), round(LAST * layers) + 1, (1,), generator=chance))
         return Mix(seed, noises, z, start)
 
     def mixed(self, base: Tensor, mixes: Sequence[Mix]) -> tuple[Tensor, list[Tensor]]:
