@@ -3,8 +3,8 @@
     python benchmarks/color_chapter.py CHAPTER [--upscale 4x] [--runs 3] [-- more flags]
 
 Prints per run: wall seconds; seconds in nets (wall) and in encoders (processor, in threads beside the nets); wall over
-nets; pages per minute; peak memory; processor seconds; then the medians, and the shares of nets, encoders and
-rest in the processor's time, where the nets are taken to use all threads that torch has.
+nets; pages per minute; peak memory; processor seconds; then the medians, and the shares of nets in wall time
+and of encoders in the processor's.
 """
 
 from __future__ import annotations
@@ -51,7 +51,6 @@ def main() -> None:
     parser.add_argument("chapter", type=Path)
     parser.add_argument("--upscale", default="1x")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of torch; for the shares")
     parser.add_argument("flags", nargs="*")
     options = parser.parse_args()
     rows = [one_run(options.chapter, ["--upscale", options.upscale, *options.flags]) for _ in range(options.runs)]
@@ -60,8 +59,8 @@ def main() -> None:
         print(f"| {number} | " + " | ".join(f"{value:.2f}" for value in row.values()) + " |")
     medians = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
     print("| median | " + " | ".join(f"{value:.2f}" for value in medians.values()) + " |")
-    nets, encoders = (medians["nets_s"] * options.threads / medians["cpu_s"], medians["encode_s"] / medians["cpu_s"])
-    print(f"processor time: nets {nets:.0%}, encoders {encoders:.0%}, rest {1 - nets - encoders:.0%}")
+    nets, encoders = medians["nets_s"] / medians["wall_s"], medians["encode_s"] / medians["cpu_s"]
+    print(f"nets {nets:.0%} of the wall time; encoders, in threads beside, {encoders:.0%} of the processor's")
 
 
 if __name__ == "__main__":
