@@ -85,7 +85,21 @@ def test_the_native_size_of_an_enlarged_page_is_found_to_the_pixel(factor: float
         noisy(np.full((400, 400), 128, np.uint8), 20),
         drawn(100, 100),
     ],
-    ids=["scan", "scan2", "q20", "q60", "blurred", "noise", "soft", "less", "aliased", "blank", "bars", "grain", "tiny"],
+    ids=[
+        "scan",
+        "scan2",
+        "q20",
+        "q60",
+        "blurred",
+        "noise",
+        "soft",
+        "less",
+        "aliased",
+        "blank",
+        "bars",
+        "grain",
+        "tiny",
+    ],
 )
 def test_native_pages_are_left_alone(page: Gray) -> None:
     assert native.native_size(page) is None

@@ -103,4 +103,5 @@ def orthogonal(matrices: Tensor) -> Tensor:
     for _ in range(5):
         square = x @ x.mT
         x = 3.4445 * x + (-4.775 * square + 2.0315 * square @ square) @ x
-    return (x.mT if tall else x).to(matrices.dtype)
+    made: Tensor = x.mT if tall else x
+    return made.to(matrices.dtype)

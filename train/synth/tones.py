@@ -39,7 +39,8 @@ def halftoned(gray: Gray, rng: np.random.Generator, *, drawn: bool = False) -> G
     if not drawn:
         closed = cv2.GaussianBlur(closed, (0, 0), rng.uniform(1.0, 2.5))
     fine = (width * FINE, height * FINE)
-    cover = cv2.LUT(cv2.resize(closed, fine, interpolation=cv2.INTER_LINEAR), shades(rng, drawn=drawn))
+    large = cv2.resize(closed, fine, interpolation=cv2.INTER_LINEAR)
+    cover = np.asarray(cv2.LUT(large, shades(rng, drawn=drawn)), np.uint8)
     if rng.random() < 0.3:
         cover = graded(cover, rng)
     page = np.where(screen(fine[1], fine[0], rng) >= cover, np.uint8(255), np.uint8(0))
