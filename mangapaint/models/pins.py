@@ -103,6 +103,18 @@ PINS: dict[str, dict[str, Any]] = {
         "licence": "AGPL-3.0-or-later",
         "data": "research: anime faces without a stated licence",
     },
+    "upscaler-quality.safetensors": {
+        "sha256": "c05d456e6d98417336f19dcf218daa2846158abff5d04d71130b2e8e983bbd56",
+        "size": 924178,
+        "config": {"channels": 64, "pairs": 6, "scales": [2, 3, 4], "stride": 1},
+        "scale": 4,
+        "multiple_of": 1,
+        "receptive_field": 15,
+        "licence": "AGPL-3.0-or-later",
+        "data": "Pepper&Carrot (CC BY 4.0, David Revoy), Nylnook (CC BY-SA 4.0), "
+        "gophers (CC0, Egon Elbre), Ubunchu! (CC BY-NC-SA, Seo Hiroshi), "
+        "Tori no me (CC BY-SA 3.0, MURAI)",
+    },
     "upscaler.safetensors": {
         "sha256": "6810434bd60d0fc3f4d6e4a493c413802577e19baa0e46713c392ec2c3dc45da",
         "size": 361066,

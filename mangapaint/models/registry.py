@@ -22,6 +22,7 @@ _TABLE = (
     ),
     ModelSpec(name="faces", task="detect", arch="faces", filename="faces.safetensors"),
     ModelSpec(name="upscaler", task="upscale", arch="upscaler", filename="upscaler.safetensors"),
+    ModelSpec(name="upscaler-quality", task="upscale", arch="upscaler", filename="upscaler-quality.safetensors"),
 )
 
 REGISTRY: dict[str, ModelSpec] = {spec.name: replace(spec, **PINS.get(spec.filename, {})) for spec in _TABLE}
