@@ -13,7 +13,7 @@ from mangapaint.models.lab import rgb_to_lab
 SIDE = 6
 CELLS = SIDE**3
 HUES_ENOUGH = 8.0
-LIVELY = 1.4
+LIVELY = 1.3
 """Factor on the distance from gray of typical colours: the mean of many pictures is paler than any of them."""
 OWN_SHARE = 0.2
 """Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
