@@ -110,6 +110,7 @@ def test_a_chapter_is_coloured_as_a_variant_was(run: Run, model: Path, picture: 
     wished = PaintSettings(model=str(model), variant=f"{variants}#2")
     engine = EngineSettings(device="cpu", precision="fp32", offline=True)
     result, loader, _ = paint(picture, Settings(paint=wished, engine=engine, run=RunSettings(output=tmp_path / "c")))
+    assert result.target is not None
     after = pixels.decode(result.target.read_bytes(), Limits()).pixels
     second = next((tmp_path / "out").glob("variant-02-*.png"))
     assert (after == pixels.decode(second.read_bytes(), Limits()).pixels).all()
@@ -216,7 +217,7 @@ def generator(tmp_path: Path) -> Path:
     """A generator of 16 px faces and its encoder, of random weights."""
     encoder = PortraitEncoderConfig(width=2, pyramid=4, layers=FACES.layers, latent=FACES.latent, side=FACES.side)
     for name, arch, config in (("face", "portrait", FACES), ("face-encoder", "portrait-encoder", encoder)):
-        spec = ModelSpec(name, "portrait", arch, f"{name}.safetensors", asdict(config))  # type: ignore[call-overload]
+        spec = ModelSpec(name, "portrait", arch, f"{name}.safetensors", asdict(config))
         weights(tmp_path, spec)
     return tmp_path / "face.safetensors"
 

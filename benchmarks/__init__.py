@@ -1,0 +1,1 @@
+"""Measurements that are no tests: speed, and figures on data that the repository does not hold."""
