@@ -75,16 +75,13 @@ def sharpness(source: Path, models: list[str], kinds: list[str], crops: Path | N
                 rows[system]["all"].append(row)
             if crops:
                 show([*made.values(), truth], crops / f"{kind}-{path.stem}.png")
-        table = {
-            f"{kind} | {system}": {
-                f"{which} {key}": value
-                for which in sorted(groups)
-                for key, value in metrics.mean_row(groups[which]).items()
-                if key != "n"
-            }
-            for system, groups in rows.items()
-        }
-        print(metrics.table(table, "input | system"), flush=True)
+        which = sorted({group for groups in rows.values() for group in groups})
+        print(f"| input | system | {' | '.join(f'{group} psnr_y | ssim_y' for group in which)} |")
+        print("|---|---|" + "---|---|" * len(which))
+        for system, groups in rows.items():
+            means = (metrics.mean_row(groups[group]) for group in which)
+            cells = " | ".join(f"{mean['psnr_y']:.2f} | {mean['ssim_y']:.3f}" for mean in means)
+            print(f"| {kind} | {system} | {cells} |", flush=True)
 
 
 def show(pictures: list[Picture], path: Path, side: int = 160) -> None:

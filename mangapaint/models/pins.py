@@ -116,9 +116,9 @@ PINS: dict[str, dict[str, Any]] = {
         "Tori no me (CC BY-SA 3.0, MURAI)",
     },
     "upscaler.safetensors": {
-        "sha256": "6810434bd60d0fc3f4d6e4a493c413802577e19baa0e46713c392ec2c3dc45da",
-        "size": 361066,
-        "config": {"channels": 48, "pairs": 4, "scales": [2, 3, 4]},
+        "sha256": "e64b675a227b1d8fd3613016e7d8fa7357f81eda228c8a6afba684074e0b11f2",
+        "size": 361074,
+        "config": {"channels": 48, "pairs": 4, "scales": [2, 3, 4], "stride": 1},
         "scale": 4,
         "multiple_of": 1,
         "receptive_field": 11,
