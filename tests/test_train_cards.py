@@ -37,7 +37,7 @@ def test_a_card_tells_command_data_curve_and_size(tmp_path: Path) -> None:
     text = cards.write(made(tmp_path)).read_text()
     assert text.startswith("# sharp\n")
     assert "`python -m train run upscaler --set net.pairs=1`" in text
-    assert "500 steps of 32 in 10 minutes on 2 CPU threads" in text
+    assert "500 steps of 12 in 10 minutes on 2 CPU threads" in text
     assert "1.0 MiB in bf16" in text
     assert (
         "| peppercarrot_pages | text-free pages of the comic Pepper&Carrot, episodes 1-17 | 3 | 75 % | CC BY 4.0"
