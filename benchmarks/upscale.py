@@ -112,7 +112,7 @@ def cost(models: list[str], scale: int, side: int, runs: int) -> None:
         systems[Path(model).stem] = partial(enlarger.gray, gray)
     chain = upconv7()
     systems["upconv7, float32"] = partial(in_tiles, chain, gray.float() / 255)
-    half = upconv7().to(torch.bfloat16).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    half = upconv7().to(torch.bfloat16).to(memory_format=torch.channels_last)
     systems["upconv7, bfloat16"] = partial(in_tiles, half, gray.to(torch.bfloat16) / 255)
     seconds: dict[str, list[float]] = {name: [] for name in systems}
     for _ in range(runs):

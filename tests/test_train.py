@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from train.recipe import RECIPES, Recipe, load
 from train.synth.manga import MangaOptions, closing, manga_like
 from train.synth.pages import page
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "painter": {
         "sets": {"made": 1.0},
         "net": {

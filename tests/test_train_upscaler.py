@@ -134,7 +134,7 @@ def test_muon_takes_hidden_matrices_and_adam_the_rest_and_both_learn() -> None:
     net = UpscalerNet(UpscalerConfig(channels=32, pairs=1, scales=(2,)))
     optimizer = Muon(net, 1e-3)
     hidden, rest = ({id(p) for p in group["params"]} for group in optimizer.param_groups)
-    assert hidden == {id(net.body[0].first.weight), id(net.body[0].second.weight)}  # type: ignore[union-attr, arg-type]
+    assert hidden == {id(net.body[0].first.weight), id(net.body[0].second.weight)}  # type: ignore[union-attr]
     assert len(hidden) + len(rest) == len(list(net.parameters()))
     x, target = torch.rand(2, 1, 12, 12), torch.rand(2, 1, 24, 24)
     losses = []
