@@ -40,8 +40,8 @@ PINS: dict[str, dict[str, Any]] = {
         "(free); research: anime faces and illustrations without a stated licence",
     },
     "painter.safetensors": {
-        "sha256": "e4d66efccaee2507fcf6f588375896bef0fdb8f0848117fa45c4f3bf3fd346fc",
-        "size": 20680928,
+        "sha256": "5e3e742edc7c496eebb2989a5fb58b35bfa2377b4829de312e17b867a2dede80",
+        "size": 20693122,
         "config": {
             "bank": 24,
             "blocks": [1, 2, 2, 3],
@@ -51,6 +51,8 @@ PINS: dict[str, dict[str, Any]] = {
             "embedding": 256,
             "heads": 4,
             "key_width": 64,
+            "kinds": 4,
+            "latent": 16,
         },
         "scale": 1,
         "multiple_of": 32,

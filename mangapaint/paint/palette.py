@@ -13,9 +13,11 @@ from mangapaint.models.lab import rgb_to_lab
 SIDE = 6
 CELLS = SIDE**3
 HUES_ENOUGH = 8.0
+BEST = 4
+"""First palettes of the bank, among which the one that is least like a cover is taken beside it."""
 LIVELY = 1.3
 """Factor on the distance from gray of typical colours: the mean of many pictures is paler than any of them."""
-OWN_SHARE = 0.2
+OWN_SHARE = 0.4
 """Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
 FULL = 4.0
 """A palette of one cell holds this number."""
@@ -81,17 +83,17 @@ def enriched(palette: Tensor, bank: Tensor, place: int) -> Tensor:
     Args:
         palette: (1, 216), of a cover.
         bank: (K, 216).
-        place: 0 takes the palette of the bank that brings the most hues, 1 the next, and so on.
+        place: 0 takes, of the best of the bank, the one that is least like the cover, and so on; then the others.
 
     Returns:
         (1, 216); the same palette when it has hues enough.
     """
     if hue_count(palette)[0] >= HUES_ENOUGH:
         return palette
-    shares = torch.tensor([OWN_SHARE, 1 - OWN_SHARE])
-    candidates = torch.cat([mixed(torch.cat([palette, other[None]]), shares) for other in bank])
-    order = hue_count(candidates).argsort(descending=True)
-    return candidates[order[place % len(order)]][None]
+    alike = torch.cosine_similarity(palette, bank[:BEST])
+    order = [*alike.argsort().tolist(), *range(len(alike), len(bank))]
+    other = bank[order[place % len(order)]][None]
+    return mixed(torch.cat([palette, other]), torch.tensor([OWN_SHARE, 1 - OWN_SHARE]))
 
 
 def corners(colour: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
