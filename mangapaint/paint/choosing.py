@@ -21,7 +21,7 @@ from mangapaint.settings import Limits, PaintSettings
 
 COVERS = 2
 """Pages at the start and at the end of a chapter among which a coloured cover is looked for."""
-REFERENCE_SHARE = 0.5
+REFERENCE_SHARE = 0.25
 """Of the references' own colours in the palette that is made of them and of what is typical."""
 ANCHORS = 12
 """Pages of a chapter that its memory is made from."""
