@@ -9,8 +9,10 @@ import pytest
 
 
 @pytest.fixture(autouse=True, scope="session")
-def hang_up_is_heard() -> Iterator[None]:
-    """Under nohup SIGHUP is ignored, and children inherit that: those of the tests must not."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def signals_are_heard() -> Iterator[None]:
+    """Under nohup SIGHUP is ignored, in the background of a script SIGINT; children inherit that: the tests' must not."""
+    usual = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
