@@ -10,9 +10,9 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="session")
 def signals_are_heard() -> Iterator[None]:
-    """Under nohup SIGHUP is ignored, in the background of a script SIGINT; children inherit that: the tests' must not."""
-    usual = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    """Under nohup SIGHUP is ignored, in the background of a script SIGINT, and children inherit it: not the tests'."""
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    signal.signal(signal.SIGHUP, hang_up)
+    signal.signal(signal.SIGINT, interrupt)
