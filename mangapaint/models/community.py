@@ -6,7 +6,6 @@ torch's weights-only unpickler, which builds tensors and plain containers and ca
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
@@ -126,13 +125,7 @@ def _tensors(path: Path, sha256: str) -> tuple[dict[str, Tensor], str]:
     if path.suffix.lower() == weightfile.SUFFIX:
         tensors, _, found = weightfile.read(path, sha256=sha256)
     else:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise WeightsError(f"{printable(str(path))} cannot be read: {error.strerror}") from error
-        found = hashlib.sha256(data).hexdigest()
-        if sha256 and found != sha256:
-            raise weightfile.WrongSum(path, sha256, found)
+        data, found = weightfile.checked(path, sha256)
         tensors = _unpickled(path, data)
     for key, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():

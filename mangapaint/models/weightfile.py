@@ -68,6 +68,23 @@ def header(path: Path) -> dict[str, str]:
     return _metadata(path, text)
 
 
+def checked(path: Path, sha256: str) -> tuple[bytes, str]:
+    """The bytes of a file and their sha256.
+
+    Raises:
+        WrongSum: it is another than `sha256`, where that is not empty.
+        WeightsError: the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{printable(str(path))} cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 and found != sha256:
+        raise WrongSum(path, sha256, found)
+    return data, found
+
+
 def read(path: Path, *, sha256: str = "") -> tuple[dict[str, Tensor], dict[str, str], str]:
     """Tensors, metadata and sha256 of a file; the bytes that are hashed are the bytes that are parsed.
 
@@ -82,13 +99,7 @@ def read(path: Path, *, sha256: str = "") -> tuple[dict[str, Tensor], dict[str, 
     import safetensors.torch
     from safetensors import SafetensorError
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{printable(str(path))} cannot be read: {error.strerror}") from error
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 and found != sha256:
-        raise WrongSum(path, sha256, found)
+    data, found = checked(path, sha256)
     refuse_pickle(path.name, data[:8])
     try:
         tensors = safetensors.torch.load(data)
