@@ -1,6 +1,6 @@
 """What the painter does with references, tones and chapters; no figure of `train evaluate` is repeated here.
 
-    python benchmarks/painter.py PAGES CHAPTER [--model painter] [--limit N]
+    python benchmarks/painter.py PAGES CHAPTER [--model painter] [--limit N] [--only speed]
 
 PAGES is a folder of coloured pages of one title that was not trained on; CHAPTER a folder of black-and-white pages.
 Formulas: dab is the mean Euclidean error of (a*, b*) against the truth (CIE Lab, D65). Prints:
@@ -11,7 +11,8 @@ rotated     the same reference with its hues turned by 120 degrees: how far the 
 tones       one drawing under two seeds of tone and shifted by 16 px: mean dE (CIE76) of the colours laid under the ink,
             over all places and over those that neither page keeps as paper, and the share that one of them does
 chapter     spread of matched regions (paint.consistency) with every page as a chapter of its own, and as one chapter
-speed       seconds of the net for one page of 1152 px, best of 5
+speed       seconds of the net, of all and of all cores together for the last page of CHAPTER, best of 5; --only prints
+            no other part
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,12 +174,13 @@ def speed(bench: Bench, page: Picture) -> None:
     times = []
     for _ in range(5):
         before = bench.colorizer.engine.seconds
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), time.process_time()
         bench.colorizer.paint([PageImage(page)], [0])
-        whole = time.perf_counter() - started
-        times.append((bench.colorizer.engine.seconds - before, whole))
-    net, whole = min(times)
-    print(f"speed: {net:.2f} s in the net, {whole:.2f} s in all for a page of {page.shape[1]} x {page.shape[0]} px")
+        whole, cpu = time.perf_counter() - started, time.process_time() - spent
+        times.append((bench.colorizer.engine.seconds - before, whole, cpu))
+    net, whole, cpu = (min(column) for column in zip(*times, strict=True))
+    print(f"speed: {net:.3f} s in the net, {whole:.3f} s in all, {cpu:.3f} s of CPU for a page of", end=" ")
+    print(f"{page.shape[1]} x {page.shape[0]} px with {torch.get_num_threads()} threads")
 
 
 def main() -> None:
@@ -187,17 +189,22 @@ def main() -> None:
     parser.add_argument("chapter", type=Path)
     parser.add_argument("--model", default="painter")
     parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--only", choices=("reference", "tones", "chapter", "speed"))
     options = parser.parse_args()
     bench = Bench(options.model)
-    coloured = [picture for _, picture in pictures(options.pages)]
-    coloured = coloured[: options.limit] if options.limit else coloured
     files = [path for path in sorted(options.chapter.iterdir()) if path.suffix.lower() in {".png", ".jpg", ".webp"}]
     scanned = [pixels.decode(path.read_bytes(), Limits()).pixels for path in files]
-    speed(bench, scanned[-1])
-    chapter(bench, scanned)
-    tones(bench, coloured)
+    coloured = [picture for _, picture in pictures(options.pages)][: options.limit or None]
     with tempfile.TemporaryDirectory() as folder:
-        references(bench, coloured, Path(folder))
+        parts: dict[str, Callable[[], None]] = {
+            "speed": lambda: speed(bench, scanned[-1]),
+            "chapter": lambda: chapter(bench, scanned),
+            "tones": lambda: tones(bench, coloured),
+            "reference": lambda: references(bench, coloured, Path(folder)),
+        }
+        for name, part in parts.items():
+            if options.only in (None, name):
+                part()
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def test_strips_do_not_show(height: int, rows: int, strip: int) -> None:
     page = page.to(torch.uint8)
     whole = compose.in_strips(layer, page, lambda colour, ink: colour * ink)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compose, "STRIP", strip)
+        patch.setattr(compose, "STRIP_ON_CPU", strip)
         cut = compose.in_strips(layer, page, lambda colour, ink: colour * ink)
     assert (whole.int() - cut.int()).abs().max() <= 1
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mangapaint.models.election import agreed, ballots_of, by_region, elected
+from mangapaint.models.election import agreed, ballots_of, by_region, elected, settled
 from mangapaint.models.lab import rgb_to_lab
 from mangapaint.models.painter_blocks import PALETTE, PaletteKeys, Residual, SelfAttention, unit
 from mangapaint.models.painting import Guide, Kin, Memory
@@ -38,6 +38,8 @@ MEMORY_STRIDE = 8
 """Pixels of the page per descriptor."""
 CROP_TOKENS = 256
 """Tokens of a memory in training: a larger memory is not believed more for its size."""
+ABSENT = -30.0
+"""Logit of a colour that is not in the palette."""
 DOUBT = 1e-3
 """Share of a recalled colour below which it counts as not recalled."""
 
@@ -165,7 +167,7 @@ class PainterNet(nn.Module):
         embedding = self.embed(palette)
         if latent is not None and self.config.latent:
             embedding = embedding + self.noise(latent.to(embedding.dtype))
-        x = self.stem(F.pixel_unshuffle(torch.cat([page, hints], 1), 4))
+        x = self.entered(page, hints)
         skips = []
         for level in range(4):
             x = unit(self.encoder[level](x))
@@ -181,8 +183,14 @@ class PainterNet(nn.Module):
                 descriptors = F.normalize(self.describe(unit(x)).float(), dim=1)
         return Seen(unit(x), descriptors)
 
+    def entered(self, page: Tensor, hints: Tensor) -> Tensor:
+        """(N, channels[0], H / 4, W / 4); where nobody gave a hint, which is usual, their zeros are left out."""
+        told = torch.cat([page, hints], 1) if bool(hints[:, 3].any()) else page
+        places = F.pixel_unshuffle(told, 4)
+        return F.conv2d(places, self.stem.weight[:, : places.shape[1]], self.stem.bias, padding=1)
+
     def recalled(self, descriptors: Tensor, memory: Memory, cells: Tensor, given: Tensor) -> Tensor:
-        """What the memory says: (N, K, H / 8, W / 8) log shares of the palette's colours at each place.
+        """What the memory says: (N, K, H / 8, W / 8) log shares of the palette's colours at each place, 0 if not given.
 
         Args:
             descriptors: (N, D, H / 8, W / 8).
@@ -201,14 +209,21 @@ class PainterNet(nn.Module):
         known = share[:, :, :-1] @ values.gather(2, cells[:, None].expand(-1, values.shape[1], -1))
         equal = given.float() / given.sum(1, keepdim=True).clamp_min(1)
         shares = known + share[:, :, -1:] * equal[:, None]
-        return torch.log(shares + DOUBT).transpose(1, 2).reshape(n, -1, height, width)
+        said = torch.log(shares + DOUBT).masked_fill(~given[:, None], 0.0)
+        return said.transpose(1, 2).reshape(n, -1, height, width)
 
     def votes(self, x: Tensor, palette: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Heaviest cells of the palette (N, K), their sRGB (N, K, 3), which are given, logits (N, K, H / 4, W / 4)."""
+        """Heaviest cells of the palette (N, K), their sRGB (N, K, 3), which are given, logits (N, K, H / 4, W / 4).
+
+        Keys meet the last layer of the query first, then the places: K numbers of a place are fewer than its query.
+        """
         cells, colours, keys, given = self.keys(palette)
-        query = self.query(x)
-        logits = torch.einsum("nkc,nchw->nkhw", keys.to(query.dtype), query).float() / self.config.key_width**0.5
-        return cells, colours, given, logits
+        hidden, last = self.query[:-1](x), cast(nn.Conv2d, self.query[-1])
+        keys = (keys / self.config.key_width**0.5).masked_fill(~given[..., None], 0.0)
+        weight = keys @ last.weight.flatten(1)
+        bias = (keys @ cast(Tensor, last.bias)).masked_fill(~given, ABSENT)
+        logits = torch.baddbmm(bias[:, None], hidden.flatten(2).transpose(1, 2), weight.transpose(1, 2)).float()
+        return cells, colours, given, logits.transpose(1, 2).unflatten(2, hidden.shape[2:])
 
     def guesses(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The same for the cells that the page as a whole makes likely, by what is drawn alone."""
@@ -237,7 +252,8 @@ class PainterNet(nn.Module):
             soft = usual if free else (SHADED_TEMPERATURE, SHADED_TOGETHER)
             how = [soft if shaded is not None and bool(shaded[i]) else usual for i in range(len(votes))]
             mean = self.colour_of(votes, seen, cells, colours, how, regions, kin)
-        y = torch.tanh(self.head(torch.cat([x, F.avg_pool2d(mean, 2).to(x.dtype)], 1)).float())
+        coarse = F.avg_pool2d(mean, 2).to(x.dtype, memory_format=torch.channels_last)
+        y = torch.tanh(self.head(torch.cat([x, coarse], 1)).float())
         paint = torch.sigmoid(torch.logit(mean.clamp(0.02, 0.98)) + REFINEMENT * y[:, :3])
         ab = rgb_to_lab(mean)[:, 1:] / 110 * (FREE_GAIN if free else 1) + 0.2 * REFINEMENT * y[:, 3:]
         return torch.cat([paint, ab], 1), votes, cells
@@ -249,7 +265,7 @@ class PainterNet(nn.Module):
         if memory is not None:
             said = self.recalled(seen.descriptors, memory, cells, given)
             votes = votes + self.trust * F.interpolate(said, scale_factor=2, mode="bilinear", align_corners=False)
-        return cells, colours, votes.masked_fill(~given[:, :, None, None], -30.0)
+        return cells, colours, votes
 
     def colour_of(
         self,
@@ -272,7 +288,7 @@ class PainterNet(nn.Module):
                 common = by_region(ballots, regions[i])
                 if kin is not None:
                     common = agreed(common, cells[i], seen.descriptors[i], regions[i], kin)
-                ballots.lerp_(common[regions[i].flatten()], together)
+                ballots.lerp_(common.index_select(0, regions[i].flatten()), together)
             mean.append(elected(ballots, colours[i].float(), temperature))
         return torch.stack(mean).transpose(1, 2).reshape(n, 3, 2 * height, 2 * width)
 
@@ -325,7 +341,9 @@ class PainterNet(nn.Module):
         found = self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory, kin, guide.shaded)
         return found[0], seen.descriptors
 
-    def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin:
+    def kin_of(
+        self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int, skin: Tensor | None = None
+    ) -> Kin:
         """The largest regions of one page with what they voted for, for the other pages of the chapter.
 
         Args:
@@ -334,31 +352,33 @@ class PainterNet(nn.Module):
             guide: with regions; its kin is not asked.
             blank: (H / 2, W / 2) bool, paper: regions that are mostly paper are left out.
             most: regions to keep.
+            skin: (H / 2, W / 2) bool, regions that are the skin of a face; None where nobody looked for faces.
         """
-        return self.kin_among(self.look(page, hints, guide.palette, guide.latent), guide, blank, most)
+        return self.kin_among(self.look(page, hints, guide.palette, guide.latent), guide, blank, most, skin)
 
     def alone(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Tensor:
         """Paint one page whose like regions agree: `kin_of`, then `paints` with that kin; arguments as of `kin_of`."""
         seen = self.look(page, hints, guide.palette, guide.latent)
         kin = self.kin_among(seen, guide, blank, most) if self.remembers else None
-        if kin is not None and not len(kin.keys):
-            kin = None
+        if kin is not None:
+            kin = settled(kin) if len(kin.keys) else None
         return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, guide.memory, kin, guide.shaded)[0]
 
-    def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int) -> Kin:
+    def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int, skin: Tensor | None = None) -> Kin:
         """See `kin_of`; `seen` is of one page."""
         if guide.regions is None:
             raise ValueError("kin are regions: the guide has none")
         cells, _, votes = self.remembered(seen, guide.palette, guide.memory)
         label = guide.regions[0].flatten()
-        rows = torch.cat([ballots_of(votes)[0], blank.flatten()[:, None].float()], 1)
-        mean = mean_by(rows, label, int(label.max()) + 1)
+        marks = torch.stack([blank, torch.zeros_like(blank) if skin is None else skin]).flatten(1).T.float()
+        mean = mean_by(torch.cat([ballots_of(votes)[0], marks], 1), label, int(label.max()) + 1)
         known, keys = keys_of(seen.descriptors[0], guide.regions[0])
-        size = torch.bincount(label)[known] * (mean[known, -1] < 0.5)
+        size = torch.bincount(label)[known] * (mean[known, -2] < 0.5)
         order = size.argsort(descending=True, stable=True)[:most]
         order = order[size[order] > 0]
         spread = mean.new_full((len(order), PALETTE), math.log(DOUBT))
-        return Kin(keys[order], spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-1]))
+        ballots = spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-2])
+        return Kin(keys[order], ballots, mean[known[order], -1] > 0.5)
 
 
 def pooled(seen: Seen) -> Tensor:

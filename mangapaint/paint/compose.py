@@ -13,6 +13,8 @@ from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
 
 STRIP = 4_000_000
 """Pixels that are composed at a time: bounds the memory of a page that was upscaled."""
+STRIP_ON_CPU = 1 << 16
+"""So few that they stay in its cache."""
 
 
 def vivid(paint: Tensor, gain: float) -> Tensor:
@@ -70,13 +72,14 @@ def in_strips(layer: Tensor, page: Tensor, combine: Callable[[Tensor, Tensor], T
     Rows of a strip are interpolated as those of the whole: the result does not depend on the strips.
     """
     n, _, height, width = page.shape
-    step = max(1, min(height, STRIP // max(1, n * width)))
+    strip = STRIP_ON_CPU if page.is_cpu else STRIP
+    step = max(1, min(height, strip // max(1, n * width)))
     result = torch.empty(n, 3, height, width, dtype=torch.uint8, device=page.device)
     for top in range(0, height, step):
         bottom = min(height, top + step)
         colour = rows_of(layer, top, bottom, height, width)
         mixed = combine(colour, page[:, :, top:bottom].float() / 255)
-        result[:, :, top:bottom] = (mixed.clamp(0, 1) * 255).round().to(torch.uint8)
+        result[:, :, top:bottom] = mixed.clamp(0, 1).mul_(255).round_()
     return result
 
 
@@ -88,7 +91,8 @@ def rows_of(layer: Tensor, top: int, bottom: int, height: int, width: int) -> Te
     low = centre.floor().long()
     high = (low + 1).clamp_max(rows - 1)
     share = (centre - low).view(1, 1, -1, 1).to(layer.dtype)
-    picked = layer[:, :, low] * (1 - share) + layer[:, :, high] * share
+    picked = torch.lerp(layer.index_select(2, low), layer.index_select(2, high), share)
     if picked.shape[3] == width:
         return picked
-    return F.interpolate(picked, size=(bottom - top, width), mode="bilinear", align_corners=False)
+    wide = F.interpolate(picked.flatten(0, 1), size=width, mode="linear", align_corners=False)
+    return wide.unflatten(0, picked.shape[:2])
