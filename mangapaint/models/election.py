@@ -1,8 +1,4 @@
-"""How votes become colours: places of a region vote together, regions agree with their kin, the mean is annealed.
-
-The kin of a chapter agree among themselves first (`settled`), so that whichever of them a region is most like, it hears
-the same.
-"""
+"""How votes become colours: places of a region vote together, regions agree with their kin, the mean is annealed."""
 
 from __future__ import annotations
 
@@ -13,24 +9,12 @@ from torch import Tensor
 from mangapaint.models.painting import Kin
 from mangapaint.models.regional import keys_of, mean_by
 
-KINDRED = 30.0
-"""Sharpness of the likeness (cosine) by which a region finds its kin on other pages."""
+KINDRED = 12.0
+"""Sharpness of the likeness (cosine) by which regions of different pages find each other."""
 STRANGER = 0.5
 """Likeness under which a region has no kin."""
-AGREEMENT = 0.95
+AGREEMENT = 0.8
 """Weight of the common vote of a region's kin against its own."""
-EAGERNESS = 0.3
-"""Power of the likeness by which that weight rises from that of a stranger: small, so that it does so at once."""
-KINSHIP = 22.0
-"""Sharpness of the likeness by which kin settle on one vote: at 15 a chapter falls to two hues, at 30 few agree."""
-ROUNDS = 4
-"""Rounds in which they do."""
-SKIN = 0.7
-"""Share of what two skins of faces lack in likeness that is given to them, whoever's they are."""
-DECISION = 0.4
-"""Temperature at which votes are as decided after settling as before."""
-ROWS = 512
-"""Regions that are compared with all others at once: bounds the memory."""
 
 
 def ballots_of(votes: Tensor) -> Tensor:
@@ -55,58 +39,10 @@ def agreed(mean: Tensor, cells: Tensor, descriptors: Tensor, regions: Tensor, ki
     known, keys = keys_of(descriptors, regions)
     alike = keys @ kin.keys.T
     said = torch.softmax(alike * KINDRED, 1) @ kin.ballots.index_select(1, cells)
-    near = ((alike.amax(1, keepdim=True) - STRANGER) / (1 - STRANGER)).clamp(0, 1)
-    weight = AGREEMENT * near**EAGERNESS
+    weight = AGREEMENT * ((alike.amax(1, keepdim=True) - STRANGER) / (1 - STRANGER)).clamp(0, 1).sqrt()
     mean = mean.clone()
     mean[known] = torch.lerp(mean[known], said, weight)
     return mean
-
-
-def settled(kin: Kin) -> Kin:
-    """Kin that settled on what to vote for: like ones, on whatever pages, say nearly the same.
-
-    Blurring mean shift (Cheng 1995) of descriptors and votes together: in each round every region becomes the mean of
-    those like it, so that they gather around a few things. The mean of votes that differ is less decided than they
-    were, and paint would turn gray: votes are sharpened until they are as decided on the whole as before.
-
-    Args:
-        kin: regions of a chapter; the skins of its faces count as more alike than they look.
-
-    Returns:
-        The same regions with their own keys and with other ballots.
-    """
-    if len(kin.keys) < 2:
-        return kin
-    keys, ballots = kin.keys.float(), kin.ballots.float()
-    skin = keys.new_zeros(len(keys), dtype=torch.bool) if kin.skin is None else kin.skin
-    for _ in range(ROUNDS):
-        parts = []
-        for start in range(0, len(keys), ROWS):
-            rows = slice(start, start + ROWS)
-            alike = keys[rows] @ keys.T
-            both = skin[rows, None] & skin
-            share = torch.softmax(
-                torch.where(both, torch.lerp(alike, torch.ones_like(alike), SKIN), alike) * KINSHIP, 1
-            )
-            parts.append((share @ keys, share @ ballots))
-        means, votes = (torch.cat(each) for each in zip(*parts, strict=True))
-        keys, ballots = F.normalize(means, dim=1), votes
-    return Kin(kin.keys, as_decided(ballots, kin.ballots.float()), kin.skin)
-
-
-def as_decided(ballots: Tensor, as_these: Tensor) -> Tensor:
-    """(R, K) log shares sharpened until their mean entropy is no more than that of others, (R, K) too."""
-    wanted, low, high = entropy(as_these), 1.0, 8.0
-    for _ in range(8):
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if entropy(ballots * middle) > wanted else (low, middle)
-    return F.log_softmax(ballots * low, 1)
-
-
-def entropy(ballots: Tensor) -> float:
-    """Mean over the rows of (R, K) log shares, as they count at DECISION; nats."""
-    shares = F.log_softmax(ballots / DECISION, 1)
-    return -float((shares.exp() * shares).sum(1).mean())
 
 
 def elected(ballots: Tensor, colours: Tensor, temperature: float) -> Tensor:
