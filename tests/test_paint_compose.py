@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mangapaint.models import bilateral
 from mangapaint.models.lab import lab_to_rgb, rgb_to_lab
 from mangapaint.paint import compose
 from mangapaint.paint.mode import mode_of
@@ -115,3 +116,12 @@ def test_bright_evenly_shaded_art_is_true_luminance_and_flat_gray_fills_are_not(
         cv2.circle(filled, centre, radius // 2, 160, -1)
     assert mode_of(bright) == "gray"
     assert mode_of(filled) == "ink"
+
+
+def test_strips_of_the_upsampling_do_not_show() -> None:
+    low, guide = torch.rand(1, 2, 11, 6), torch.rand(1, 1, 22, 12)
+    whole = bilateral.joint_upsample(low, guide)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bilateral, "STRIP", 4)
+        cut = bilateral.joint_upsample(low, guide)
+    torch.testing.assert_close(whole, cut)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from mangapaint.models.painter_net import TEMPERATURE, PainterConfig, PainterNet
+from mangapaint.models.painter_net import ABSENT, TEMPERATURE, PainterConfig, PainterNet
 from mangapaint.models.painting import Guide
 from mangapaint.models.regional import voted_together
 from mangapaint.page import Region
@@ -150,3 +150,24 @@ def test_windows_of_a_strip_join_without_a_seam() -> None:
     joined = stitched(small, windows)
     assert joined.shape == (1, 1, 250, 50)
     assert (joined[0, 0, :, 0] - torch.linspace(0, 1, 250)).abs().max() < 0.01
+
+
+def test_a_page_without_hints_is_seen_like_one_whose_hints_are_zeros() -> None:
+    torch.manual_seed(0)
+    net, page, hints = PainterNet(CONFIG).eval(), torch.rand(2, 1, 32, 32), torch.zeros(2, 4, 32, 32)
+    hints[1, :, 8:16, 8:16] = 1
+    with torch.inference_mode():
+        alone, beside = net.entered(page[:1], hints[:1]), net.entered(page, hints)
+    torch.testing.assert_close(alone, beside[:1])
+    assert (beside[1] - net.entered(page, hints * 0)[1]).abs().max() > 0.01
+
+
+def test_a_colour_that_is_not_in_the_palette_gets_no_votes() -> None:
+    torch.manual_seed(0)
+    net, palette = PainterNet(CONFIG).eval(), torch.zeros(1, CELLS)
+    palette[0, [5, 77, 180]] = 0.5
+    with torch.inference_mode():
+        cells, _, given, logits = net.votes(torch.randn(1, 8, 4, 4), palette)
+    assert sorted(cells[given].tolist()) == [5, 77, 180]
+    assert (logits.transpose(0, 1)[~given[0]] == ABSENT).all()
+    assert (logits.transpose(0, 1)[given[0]] > ABSENT / 2).all()
