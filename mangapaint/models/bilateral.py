@@ -33,7 +33,7 @@ def joint_upsample(low: Tensor, guide: Tensor) -> Tensor:
     for top in range(0, h, step):
         bottom = min(h, top + step)
         part = _phases(padded[:, :, top : bottom + 2], coarse[:, :, top : bottom + 2], fine[:, :, top:bottom])
-        full[:, :, top:bottom] = part.unflatten(2, (2, 2)).permute(0, 1, 4, 2, 5, 3)
+        full[:, :, top:bottom] = part.view(n, c, 2, 2, bottom - top, w).permute(0, 1, 4, 2, 5, 3)
     return full.reshape(n, c, 2 * h, 2 * w)
 
 

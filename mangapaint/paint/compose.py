@@ -95,4 +95,4 @@ def rows_of(layer: Tensor, top: int, bottom: int, height: int, width: int) -> Te
     if picked.shape[3] == width:
         return picked
     wide = F.interpolate(picked.flatten(0, 1), size=width, mode="linear", align_corners=False)
-    return wide.unflatten(0, picked.shape[:2])
+    return wide.reshape(*picked.shape[:3], width)
