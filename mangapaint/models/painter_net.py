@@ -223,7 +223,7 @@ class PainterNet(nn.Module):
         weight = keys @ last.weight.flatten(1)
         bias = (keys @ cast(Tensor, last.bias)).masked_fill(~given, ABSENT)
         logits = torch.baddbmm(bias[:, None], hidden.flatten(2).transpose(1, 2), weight.transpose(1, 2)).float()
-        return cells, colours, given, logits.transpose(1, 2).unflatten(2, hidden.shape[2:])
+        return cells, colours, given, logits.transpose(1, 2).reshape(len(x), -1, *x.shape[2:])
 
     def guesses(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The same for the cells that the page as a whole makes likely, by what is drawn alone."""
