@@ -163,6 +163,7 @@ OPTIONS: dict[str, Option] = {
     "palette": Option("paint", "palette", _file),
     "variant": Option("paint", "variant", _place),
     "split": Option("paint", "split", _choice("page", "panels", "faces")),
+    "paper": Option("paint", "paper", _choice("auto", "all")),
     "memory": Option("paint", "memory", _switch),
     "hints": Option("paint", "hints", _file),
     "vividness": Option("paint", "vividness", _number(0, 4)),

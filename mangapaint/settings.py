@@ -61,6 +61,8 @@ class PaintSettings:
     """FILE.json#N: colours as of the Nth picture that `mangapaint variants` made."""
     split: Split = "page"
     """What one call of the net sees; panels, or heads, are seen larger, but each by itself."""
+    paper: Literal["auto", "all"] = "auto"
+    """auto: white of the drawing that margins run into is told from them by a net and painted; all: it stays white."""
     memory: bool = True
     """Look at the chapter's pages first, so that like things get like colours."""
     hints: Path | None = None

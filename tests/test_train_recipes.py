@@ -35,6 +35,10 @@ SMALL: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "net": {"channels": [8, 12, 16, 16], "blocks": [1, 1, 1, 1], "embedding": 16, "heads": 2, "bank": 3},
         "options": {"sides": [64]},
     },
+    "paper": {
+        "net": {"channels": [4, 4, 8, 8, 8], "blocks": [1, 1, 1, 1, 1]},
+        "options": {"sizes": [[192, 128]], "comics": ["made"]},
+    },
     "pix2pix": {"net": {"base": 4, "cap": 2}, "options": {"judge_width": 4}},
     "portrait": {
         "net": {"latent": 8, "mapping": 1, "widths": [8, 8, 8]},

@@ -30,6 +30,7 @@ def color(
     save_palette: flags.SavePalette = None,
     variant: flags.Variant = None,
     split: flags.Split = None,
+    paper: flags.Paper = None,
     memory: flags.Memory = None,
     hints: flags.Hints = None,
     vividness: flags.Vividness = None,

@@ -91,6 +91,16 @@ Split = Annotated[
         "larger. Default: page.",
     ),
 ]
+Paper = Annotated[
+    str | None,
+    _option(
+        "--paper",
+        metavar="auto|all",
+        panel=PAINT,
+        help="White that reaches the margin: a small net finds what of it is drawn and that is painted, or all of it "
+        "stays white. Default: auto.",
+    ),
+]
 Memory = Annotated[
     bool | None,
     _option(

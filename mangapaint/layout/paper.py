@@ -37,11 +37,18 @@ def paper(gray: Gray, *, neck: float = 0) -> Mask:
     Returns:
         (H, W) bool, True where the page must stay paper white (lettering inside counts as paper).
     """
-    found = gutters(gray, neck=neck) | bubbles(gray)
+    margins, lettered = parts(gray, neck=neck)
+    return margins | lettered
+
+
+def parts(gray: Gray, *, neck: float = 0) -> tuple[Mask, Mask]:
+    """The same in two: margins and gutters, (H, W) bool, and bubbles and caption boxes; they do not overlap."""
+    margins, lettered = gutters(gray, neck=neck), bubbles(gray) > 0
+    found = margins | lettered
     side = max(3, round(TONE_SIDE * page_unit(gray)))
     tone = (screened(gray) & found).astype(np.uint8)
-    wide = cv2.morphologyEx(tone, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    return np.asarray(found & (wide == 0), bool)
+    even = cv2.morphologyEx(tone, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) == 0
+    return np.asarray(margins & ~lettered & even, bool), np.asarray(lettered & even, bool)
 
 
 def gutters(gray: Gray, *, neck: float = 0) -> Mask:

@@ -20,6 +20,7 @@ ARCHS: dict[str, tuple[str, str, str]] = {
     "abgan": ("mangapaint.models.abgan_net", "AbGanConfig", "AbGanNet"),
     "portrait": ("mangapaint.models.portrait_net", "PortraitConfig", "PortraitNet"),
     "faces": ("mangapaint.models.faces_net", "FacesConfig", "FacesNet"),
+    "paper": ("mangapaint.models.paper_net", "PaperConfig", "PaperNet"),
     "portrait-encoder": ("mangapaint.models.portrait_encoder", "PortraitEncoderConfig", "PortraitEncoder"),
     "upscaler": ("mangapaint.models.upscaler_net", "UpscalerConfig", "UpscalerNet"),
 }

@@ -63,6 +63,18 @@ PINS: dict[str, dict[str, Any]] = {
         "gophers, DCSS (free); research: anime faces and illustrations without a "
         "stated licence",
     },
+    "paper.safetensors": {
+        "sha256": "902b3d09cac37299a2ff0d85924290b37424c938cc3e03e23af02168c9d0e3eb",
+        "size": 978826,
+        "config": {"blocks": [1, 1, 1, 2, 2], "channels": [16, 24, 40, 56, 64]},
+        "scale": 1,
+        "multiple_of": 64,
+        "receptive_field": None,
+        "licence": "AGPL-3.0-or-later",
+        "data": "open: Pepper&Carrot (CC BY 4.0, David Revoy), African Storybook (CC BY), "
+        "Book Dash (CC BY 4.0), Art4Apps (CC BY-SA), Wesnoth, naev, Nylnook, gophers "
+        "(free); research: anime faces and illustrations without a stated licence",
+    },
     "pix2pix-cue.safetensors": {
         "sha256": "f4317f84742315b5e118fb889eacb9ff3a9061bbd1c505871631a1922f5804ce",
         "size": 4099342,
@@ -104,6 +116,18 @@ PINS: dict[str, dict[str, Any]] = {
         "receptive_field": None,
         "licence": "AGPL-3.0-or-later",
         "data": "research: anime faces without a stated licence",
+    },
+    "upscaler-clean.safetensors": {
+        "sha256": "fa38de2b20875c54ef32a4d4bf867a9bd9d39eb19c641a0d418456e87daccfa6",
+        "size": 924178,
+        "config": {"channels": 64, "pairs": 6, "scales": [2, 3, 4], "stride": 1},
+        "scale": 4,
+        "multiple_of": 1,
+        "receptive_field": 15,
+        "licence": "AGPL-3.0-or-later",
+        "data": "Pepper&Carrot (CC BY 4.0, David Revoy), Nylnook (CC BY-SA 4.0), "
+        "gophers (CC0, Egon Elbre), Ubunchu! (CC BY-NC-SA, Seo Hiroshi), "
+        "Tori no me (CC BY-SA 3.0, MURAI)",
     },
     "upscaler-quality.safetensors": {
         "sha256": "c05d456e6d98417336f19dcf218daa2846158abff5d04d71130b2e8e983bbd56",

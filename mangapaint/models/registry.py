@@ -8,6 +8,9 @@ from mangapaint.errors import UsageError, printable
 from mangapaint.models.pins import PINS
 from mangapaint.models.spec import ModelSpec
 
+FACES, PAPER = "faces", "paper"
+"""Names of the nets that look at pages for the others."""
+
 _TABLE = (
     ModelSpec(name="painter", task="colorize", arch="painter", filename="painter.safetensors"),
     ModelSpec(name="pix2pix", task="colorize", arch="pix2pix", filename="pix2pix.safetensors"),
@@ -20,9 +23,11 @@ _TABLE = (
     ModelSpec(
         name="portrait-encoder", task="portrait", arch="portrait-encoder", filename="portrait-encoder.safetensors"
     ),
-    ModelSpec(name="faces", task="detect", arch="faces", filename="faces.safetensors"),
+    ModelSpec(name=FACES, task="detect", arch="faces", filename="faces.safetensors"),
+    ModelSpec(name=PAPER, task="segment", arch="paper", filename="paper.safetensors"),
     ModelSpec(name="upscaler", task="upscale", arch="upscaler", filename="upscaler.safetensors"),
     ModelSpec(name="upscaler-quality", task="upscale", arch="upscaler", filename="upscaler-quality.safetensors"),
+    ModelSpec(name="upscaler-clean", task="upscale", arch="upscaler", filename="upscaler-clean.safetensors"),
 )
 
 REGISTRY: dict[str, ModelSpec] = {spec.name: replace(spec, **PINS.get(spec.filename, {})) for spec in _TABLE}

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 
 from mangapaint.errors import WeightsError, printable
 
-Task = Literal["colorize", "upscale", "portrait", "detect"]
+Task = Literal["colorize", "upscale", "portrait", "detect", "segment"]
 
 METADATA_KEY = "mangapaint"
 """Key of the JSON text in the header of a safetensors file."""

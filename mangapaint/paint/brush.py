@@ -26,6 +26,7 @@ from mangapaint.paint.hints import Cue, palettes
 from mangapaint.paint.look import Look, look_of
 from mangapaint.paint.memory import ChapterMemory
 from mangapaint.paint.palettefile import PaletteFile
+from mangapaint.paint.paperfinder import PaperFinder
 from mangapaint.paint.sightings import Sightings
 from mangapaint.settings import PaintSettings
 
@@ -42,7 +43,8 @@ class Brush:
         engine: where the net runs.
         net: on the engine's device.
         paint: what the user wishes.
-        finder: of the heads, for --split faces.
+        finder: of faces, for the memory and for --split faces.
+        paper: tells paper from white of the drawing; None leaves that to what is measured.
 
     Attributes:
         palette: (1, 216) of the chapter; (1, 0) for a net without a bank.
@@ -53,12 +55,18 @@ class Brush:
     """
 
     def __init__(
-        self, engine: Engine, net: PaintingNet, paint: PaintSettings, finder: FaceFinder | None = None
+        self,
+        engine: Engine,
+        net: PaintingNet,
+        paint: PaintSettings,
+        finder: FaceFinder | None = None,
+        paper: PaperFinder | None = None,
     ) -> None:
         self.engine = engine
         self.net = net
         self.settings = paint
         self.finder = finder
+        self.paper = paper
         self.palette = torch.zeros(1, 0)
         self.memory: ChapterMemory | None = None
         self.file: PaletteFile | None = None
@@ -137,9 +145,9 @@ class Brush:
         for window in windows:
             size = self.seen_size(window.height, window.width)
             gray = self.moved([d.gray[window.slices] for d in drawings])[:, None]
-            mask = self.moved([d.paper[window.slices] for d in drawings])[:, None]
-            labels = self.moved([labelled(d.gray[window.slices], size, self.net.multiple_of) for d in drawings])
-            page, share = reduced(gray.float() / 255, size), reduced(mask.float(), size)
+            white = self.moved([d.white(window) for d in drawings])[:, None]
+            labels = self.moved([self.regions(d, window, size) for d in drawings])
+            page, share = reduced(gray.float() / 255, size), reduced(white, size)
             given = [np.zeros((4, *size), np.float32) if c is None else c.part(window, whole, size) for c in cues]
             shaded = torch.tensor([d.mode == "gray" for d in drawings], device=page.device)
             output, descriptors = self.run_net(page, self.moved(given), palettes(self.palette, cues), labels, shaded)
@@ -150,6 +158,10 @@ class Brush:
                     seen = found[-1][i : i + 1], page[i : i + 1], labels[i]
                     self.sightings.append(self.look.sightings(each.number, *seen, each.mode, what))
         return [part[i : i + 1] for part in found for i in range(len(part))]
+
+    def regions(self, drawing: Drawing, window: Region, size: tuple[int, int]) -> NDArray[np.int64]:
+        """Labels of a window on half the grid of what the net sees, see `labelled`."""
+        return labelled(drawing.gray[window.slices], size, self.net.multiple_of, drawing.leaking(window))
 
     def moved(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
         """(N, ...) on the device."""

@@ -30,6 +30,7 @@ from mangapaint.paint.faces import FaceFinder
 from mangapaint.paint.hintfiles import Named, matched
 from mangapaint.paint.hints import Cue, fill_of, read_cue
 from mangapaint.paint.palettefile import PaletteFile
+from mangapaint.paint.paperfinder import PaperFinder
 from mangapaint.paint.recall import recall
 from mangapaint.settings import Settings
 
@@ -74,11 +75,14 @@ class Colorizer:
         if settings.paint is not None:
             net, spec = store.load(settings.paint.model, task="colorize", offline=offline)
             sums.append(spec.sha256)
-            finder = None
-            if settings.paint.split == "faces":
+            finder, paper = None, None
+            if settings.paint.paper == "auto" and settings.paint.mode != "gray":
+                paper = PaperFinder.load(engine, offline=offline)
+                sums.append(paper.sha256)
+            if settings.paint.split == "faces" or settings.paint.memory and getattr(net, "remembers", False):
                 finder = FaceFinder.load(engine, offline=offline)
                 sums.append(finder.sha256)
-            self.brush = Brush(engine, cast(PaintingNet, engine.prepare(net)), settings.paint, finder)
+            self.brush = Brush(engine, cast(PaintingNet, engine.prepare(net)), settings.paint, finder, paper)
         if settings.upscale.scale > 1:
             self.enlarger = Enlarger(engine, settings.upscale, offline=offline)
             sums.append(self.enlarger.sha256)
@@ -171,7 +175,8 @@ class Colorizer:
         if self.enlarger is not None and self.enlarges_first:
             pages = [self.enlarger.drawing(page) for page in pages]
         mode, nobody = self._brush.settings.mode, [None] * len(pages)
-        drawings = [drawing_of(*each) for each in zip(pages, [mode] * len(pages), numbers or nobody, strict=True)]
+        finder = self._brush.paper
+        drawings = [drawing_of(page, mode, i, finder) for page, i in zip(pages, numbers or nobody, strict=True)]
         layers = self._brush.layers(drawings, cues)
         results = [self.composed(*each) for each in zip(drawings, layers, cues, strict=True)]
         seconds = (self.engine.seconds - started) / len(pages)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mangapaint.layout.measure import paper_level
-from mangapaint.layout.paper import paper
+from mangapaint.layout.paper import paper, parts
 from mangapaint.layout.regions import regions
 from mangapaint.models.regional import voted_together
 from mangapaint.page import PageImage, Region
 from mangapaint.paint.mode import mode_of
+from mangapaint.paint.paperfinder import PaperFinder
 
 MOSTLY = 0.6
 """Share of a region that is paper above which all of it stays white."""
@@ -33,8 +34,10 @@ class Drawing:
 
     Attributes:
         gray: (H, W) levelled luminance.
-        paper: (H, W) what stays paper.
+        paper: (H, W) what margins, gutters and bubbles are.
         mode: "ink" or "gray".
+        leaks: (H, W) in 0..1, how far paper is white of the drawing that margins run into (layout.leaks); None where
+            nobody looked for it.
         number: of the page in its chapter, 0-based; None where it is in none.
     """
 
@@ -42,17 +45,30 @@ class Drawing:
     paper: NDArray[np.bool_]
     mode: str
     number: int | None = None
+    leaks: NDArray[np.float32] | None = None
+
+    def white(self, window: Region) -> NDArray[np.float32]:
+        """(h, w) in 0..1 of a window, share of what stays white."""
+        paper = self.paper[window.slices].astype(np.float32)
+        return paper if self.leaks is None else paper - self.leaks[window.slices]
+
+    def leaking(self, window: Region) -> NDArray[np.bool_] | None:
+        """(h, w) of a window: paper that takes on colour; None where there is none."""
+        return None if self.leaks is None else self.leaks[window.slices] > 0
 
 
-def drawing_of(page: PageImage, mode: str, number: int | None = None) -> Drawing:
-    """Luminance, paper mask and mode of a page.
+def drawing_of(page: PageImage, mode: str, number: int | None = None, finder: PaperFinder | None = None) -> Drawing:
+    """Luminance, paper mask and mode of a page; what is white in the drawing and no paper, with a `finder`.
 
     The dull or yellowed paper of a drawing in ink is brought to white; the true gray of coloured art is kept as it is.
     """
     gray = np.asarray(cv2.cvtColor(page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     level = levelled(gray)
     seen = mode_of(level) if mode == "auto" else mode
-    return Drawing(gray if seen == "gray" else level, paper(gray), seen, number)
+    if seen == "gray":
+        return Drawing(gray, paper(gray), seen, number)
+    margins, lettered = parts(gray)
+    return Drawing(level, margins | lettered, seen, number, None if finder is None else finder.leaks(level, margins))
 
 
 def levelled(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -63,13 +79,24 @@ def levelled(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return gray
 
 
-def labelled(gray: NDArray[np.uint8], size: tuple[int, int], multiple_of: int) -> NDArray[np.int64]:
-    """Regions of a page for the net's grid: half of `size` (height, width) rounded up to `multiple_of`."""
+def labelled(
+    gray: NDArray[np.uint8], size: tuple[int, int], multiple_of: int, leaks: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Regions of a page for the net's grid: half of `size` (height, width) rounded up to `multiple_of`.
+
+    What `leaks` holds of a region, if that is a part of it, is a region of its own.
+    """
     height, width = (-(-side // multiple_of) * multiple_of // 2 for side in size)
-    small_page = cv2.resize(gray, (max(1, size[1] // 2), max(1, size[0] // 2)), interpolation=cv2.INTER_AREA)
-    below, right = height - small_page.shape[0], width - small_page.shape[1]
-    padded = cv2.copyMakeBorder(small_page, 0, below, 0, right, cv2.BORDER_REPLICATE)
-    return regions(np.asarray(padded, np.uint8)).astype(np.int64)
+    small = (max(1, size[1] // 2), max(1, size[0] // 2))
+    margin = (0, height - small[1], 0, width - small[0])
+    small_page = cv2.resize(gray, small, interpolation=cv2.INTER_AREA)
+    padded = cv2.copyMakeBorder(small_page, *margin, cv2.BORDER_REPLICATE)
+    labels = regions(np.asarray(padded, np.uint8)).astype(np.int64)
+    if leaks is None or not leaks.any():
+        return labels
+    share = cv2.resize(leaks.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    apart = cv2.copyMakeBorder(share, *margin, cv2.BORDER_CONSTANT, value=0) > 0.5
+    return np.asarray(np.unique(2 * labels + apart, return_inverse=True)[1].reshape(labels.shape), np.int64)
 
 
 def whole_regions(share: Tensor, labels: Tensor) -> Tensor:

@@ -13,9 +13,10 @@ from mangapaint.engine.runner import Engine
 from mangapaint.layout import strips
 from mangapaint.layout.faces import apart, decoded, on_page
 from mangapaint.models import store
+from mangapaint.models.registry import FACES
 from mangapaint.page import Face, Region
 
-MODEL = "faces"
+MODEL = FACES
 """Name of the shipped detector."""
 LEAST = 0.47
 """Score from which on a place is a face."""

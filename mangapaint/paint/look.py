@@ -16,7 +16,7 @@ from mangapaint.paint.sightings import Sightings, sightings_of
 if TYPE_CHECKING:
     from mangapaint.paint.palettefile import Edits
 
-VIVID = 1.75
+VIVID = 1.3
 """Gain on the colour of paint under ink: the mean of a vote is paler than any colour that was voted for."""
 LIFT = 0.7
 """Share by which paint under ink is brightened (compose.lifted)."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mangapaint.errors import UsageError, printable
+from mangapaint.models.registry import FACES, PAPER
 from mangapaint.options import place_of
 from mangapaint.page import PageImage
 from mangapaint.pipeline.contracts import PageSource, PaintedPage, Painter
@@ -115,10 +116,10 @@ def _hints(paint: PaintSettings) -> list[Path]:
 
 def _models(settings: Settings) -> list[str]:
     refs = [settings.paint.model] if settings.paint else []
-    if settings.paint and settings.paint.split == "faces":
-        from mangapaint.paint.faces import MODEL
-
-        refs.append(MODEL)
+    if settings.paint and settings.paint.paper == "auto" and settings.paint.mode != "gray":
+        refs.append(PAPER)
+    if settings.paint and (settings.paint.split == "faces" or settings.paint.memory):
+        refs.append(FACES)
     return refs
 
 
@@ -133,10 +134,13 @@ def _weights_sum(ref: str, offline: bool, tell: Callable[[str], None]) -> str:
 def _upscaler_sum(ref: str, offline: bool, tell: Callable[[str], None]) -> str:
     from mangapaint.models import upscalers, weightfile
 
-    path, spec = upscalers.resolve(ref, offline=offline, tell=tell)
-    if spec.arch == upscalers.FOREIGN:
-        upscalers.demand_extra()
-    return spec.sha256 or weightfile.sha256_of(path)
+    sums = ""
+    for net in upscalers.nets_of(ref):
+        path, spec = upscalers.resolve(net, offline=offline, tell=tell)
+        if spec.arch == upscalers.FOREIGN:
+            upscalers.demand_extra()
+        sums += spec.sha256 or weightfile.sha256_of(path)
+    return sums
 
 
 def _file_sum(what: str, path: Path) -> str:

@@ -105,8 +105,8 @@ class Easel:
 
     def _paper(self, window: Region, view: View) -> Tensor:
         """(1, 1, h, w) share of paper, as the net sees the window."""
-        paper = torch.from_numpy(self.drawing.paper[window.slices].copy())[None, None].float()
-        return whole_regions(reduced(paper, view.size), view.labels)
+        white = torch.from_numpy(self.drawing.white(window))[None, None]
+        return whole_regions(reduced(white, view.size), view.labels)
 
     def _painted(self, view: View, paper: Tensor) -> tuple[Tensor, Tensor]:
         """Label of each place, flat, and how many painted places each label has."""

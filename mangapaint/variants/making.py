@@ -100,7 +100,7 @@ class PaintingStudio:
         self.facts = {"model": model, "weights": colorizer.weights}
 
     def subjects(self, image: PageImage, faces: Faces, find: Find, mode: str) -> list[Subject]:
-        return subjects_of(image, faces, find, mode)
+        return subjects_of(image, faces, find, mode, self.brush.paper)
 
     def variants(self, subject: Subject, count: int, seed: int, step: Step) -> Iterator[Made]:
         easel = Easel(self.brush, subject.drawing)

@@ -18,6 +18,7 @@ from mangapaint.layout.panels import find_panels
 from mangapaint.layout.paper import bubbles
 from mangapaint.page import Face, PageImage, Region, Verdict
 from mangapaint.paint.drawing import Drawing, drawing_of
+from mangapaint.paint.paperfinder import PaperFinder
 
 Faces = int | Literal["all", "largest", "none"]
 """Which faces of a page; an int is how many at most, the largest first."""
@@ -49,7 +50,9 @@ class Subject:
     region: Region | None = None
 
 
-def subjects_of(image: PageImage, faces: Faces, find: Find, mode: str) -> list[Subject]:
+def subjects_of(
+    image: PageImage, faces: Faces, find: Find, mode: str, paper: PaperFinder | None = None
+) -> list[Subject]:
     """What of a page is to be coloured.
 
     Args:
@@ -57,13 +60,14 @@ def subjects_of(image: PageImage, faces: Faces, find: Find, mode: str) -> list[S
         faces: which of its faces; "none" is the page as a whole.
         find: the face detector.
         mode: as of PaintSettings.
+        paper: as of Brush.
 
     Raises:
         PageError: the page is blank, too small, or has no face where faces are wanted.
     """
     refuse_empty(image)
     if faces == "none":
-        return [whole(image, find, mode)]
+        return [whole(image, find, mode, paper)]
     gray = np.asarray(cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     found = find(gray)
     if not found:
@@ -81,12 +85,12 @@ def refuse_empty(image: PageImage) -> None:
         raise PageError("nothing is drawn here", remedy="take another picture")
 
 
-def whole(image: PageImage, find: Find, mode: str) -> Subject:
+def whole(image: PageImage, find: Find, mode: str, paper: PaperFinder | None = None) -> Subject:
     """A picture as it is. Of a portrait only bubbles stay white: what reaches its border is no gutter."""
-    drawing = drawing_of(image, mode)
+    drawing = drawing_of(image, mode, finder=paper)
     face = face_that_fills(drawing.gray, find) is not None
     if face:
-        drawing = replace(drawing, paper=bubbles(drawing.gray))
+        drawing = replace(drawing, paper=bubbles(drawing.gray), leaks=None)
     return Subject(image, drawing, face)
 
 

@@ -34,6 +34,10 @@ def build(recipe: Recipe, corpus: Path) -> Task:
         from train.tasks.faces import FacesTask
 
         return FacesTask(recipe, corpus)
+    if recipe.task == "paper":
+        from train.tasks.paper import PaperTask
+
+        return PaperTask(recipe, corpus)
     if recipe.task == "labgan":
         from train.tasks.labgan import LabGanTask
 

@@ -1,0 +1,92 @@
+"""White that measured margins run into and that is no paper: sleeves whose outline has a gap, skies off the page."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mangapaint.layout.measure import Gray, Mask, components
+from mangapaint.layout.regions import regions
+from mangapaint.page import Region
+
+GRID = 600
+"""Longest side of the reduced page on which white is sorted, px."""
+LEAST = 0.4
+"""Certainty under which white is no paper: margins that take on colour are worse than a white sleeve."""
+WHOLE = 0.02
+"""Share of the page up to which a region between lines is decided as one; larger ones may be margin and drawing."""
+THINNEST = 5
+"""Of the reduced page, px: what is thinner is the rim of paper, not a leak."""
+SMALLEST = 60
+"""Px of the reduced page that a leak has at least."""
+FADE = 6
+"""Px of the reduced page over which a leak goes over into paper that it meets in open white."""
+STRAIGHT = 21
+"""Px of the reduced page along a row or column from which on an end in open white counts as straight."""
+RAGGED = 0.3
+"""Share of a leak's outline that may end in open white along no straight line: such blots look worse than paper."""
+NARROW, LONG = 0.025, 8.0
+"""Share of the reduced page's width, and ratio of the sides: what is narrower and longer is a gutter after all."""
+
+
+def leaks(gray: Gray, margins: Mask, sure: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The part of measured margins and gutters that is white of the drawing.
+
+    Args:
+        gray: (H, W) uint8, 255 is white.
+        margins: (H, W) bool, as of `paper.gutters`, without bubbles.
+        sure: (h, w) in 0..1 of any size, how surely a place is paper.
+
+    Returns:
+        (H, W) in 0..1, 0 is paper. Ends run along the drawn lines, gaps in them closed; in open white they run where
+        `sure` says so, and fade.
+    """
+    height, width = gray.shape
+    scale = min(1.0, GRID / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    share = cv2.resize(margins.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    inside, certain = share > 0.5, cv2.resize(sure, size, interpolation=cv2.INTER_LINEAR)
+    label = regions(small)
+    count = int(label.max()) + 1
+    places = np.bincount(label[inside], minlength=count)
+    mean = np.bincount(label[inside], weights=certain[inside], minlength=count) / np.maximum(places, 1)
+    verdict = np.where((places <= WHOLE * label.size)[label], mean[label], certain) < LEAST
+    found = (verdict & inside).astype(np.uint8)
+    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((THINNEST, THINNEST), np.uint8))
+    found = kept(np.asarray(found, np.uint8), inside)
+    grown = cv2.dilate(found, np.ones((THINNEST, THINNEST), np.uint8)) * (verdict | ~inside)
+    left, steps = inside & (grown == 0), grown * FADE
+    for step in range(FADE):  # paper that no line keeps apart
+        left = (cv2.dilate(left.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & inside
+        steps[left & (steps == FADE)] = step
+    strength = cv2.resize(steps.astype(np.float32) / FADE, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(strength * margins, np.float32)
+
+
+def kept(found: Gray, white: Mask) -> Gray:
+    """(h, w) uint8 of what was found in reduced `white`: 1 where it has the size and the outline of a leak."""
+    labels, stats = components(found, 8)
+    near = np.ones((5, 5), np.uint8)
+    result = np.zeros_like(found)
+    for index in range(1, len(stats)):
+        x, y, width, height, area = (int(value) for value in stats[index])
+        if area < SMALLEST:
+            continue
+        window = Region(x, y, width, height).padded(STRAIGHT, found.shape[1], found.shape[0])
+        part = (labels[window.slices] == index).astype(np.uint8)
+        thick = 2 * float(cv2.distanceTransform(np.pad(part, 1), cv2.DIST_L2, 3).max())
+        if thick < NARROW * found.shape[1] and max(width, height) > LONG * min(width, height):
+            continue
+        around = np.asarray(cv2.dilate(part, near) - part, np.uint8)
+        if ragged(around, (around > 0) & white[window.slices] & (found[window.slices] == 0)) <= RAGGED:
+            result[window.slices] |= part
+    return result
+
+
+def ragged(outline: Gray, ends: Mask) -> float:
+    """Share of an outline that `ends` in open white along no row or column."""
+    rows, columns = np.ones((1, STRAIGHT), np.uint8), np.ones((STRAIGHT, 1), np.uint8)
+    opened = [cv2.morphologyEx(ends.astype(np.uint8), cv2.MORPH_OPEN, line) for line in (rows, columns)]
+    return float((ends & (np.maximum(*opened) == 0)).sum()) / max(1, int(outline.sum()))
