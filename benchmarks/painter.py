@@ -140,7 +140,7 @@ def laid(bench: Bench, page: Picture) -> NDArray[np.float32]:
     bench.colorizer.prepare([Single(page)])
     brush = bench.colorizer.brush
     assert brush is not None
-    layer = brush.layers([drawing_of(PageImage(page), "ink")], [None])[0][0]
+    layer = brush.layers([drawing_of(PageImage(page), "ink", finder=brush.paper)], [None])[0][0]
     small = layer.permute(1, 2, 0).float().cpu().numpy()
     return np.asarray(cv2.resize(small, page.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
