@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mangapaint.models.election import agreed, ballots_of, by_region, elected
+from mangapaint.models.election import agreed, ballots_of, by_region, elected, settled
 from mangapaint.models.lab import rgb_to_lab
 from mangapaint.models.painter_blocks import PALETTE, PaletteKeys, Residual, SelfAttention, unit
 from mangapaint.models.painting import Guide, Kin, Memory
@@ -341,7 +341,9 @@ class PainterNet(nn.Module):
         found = self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory, kin, guide.shaded)
         return found[0], seen.descriptors
 
-    def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin:
+    def kin_of(
+        self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int, skin: Tensor | None = None
+    ) -> Kin:
         """The largest regions of one page with what they voted for, for the other pages of the chapter.
 
         Args:
@@ -350,31 +352,33 @@ class PainterNet(nn.Module):
             guide: with regions; its kin is not asked.
             blank: (H / 2, W / 2) bool, paper: regions that are mostly paper are left out.
             most: regions to keep.
+            skin: (H / 2, W / 2) bool, regions that are the skin of a face; None where nobody looked for faces.
         """
-        return self.kin_among(self.look(page, hints, guide.palette, guide.latent), guide, blank, most)
+        return self.kin_among(self.look(page, hints, guide.palette, guide.latent), guide, blank, most, skin)
 
     def alone(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Tensor:
         """Paint one page whose like regions agree: `kin_of`, then `paints` with that kin; arguments as of `kin_of`."""
         seen = self.look(page, hints, guide.palette, guide.latent)
         kin = self.kin_among(seen, guide, blank, most) if self.remembers else None
-        if kin is not None and not len(kin.keys):
-            kin = None
+        if kin is not None:
+            kin = settled(kin) if len(kin.keys) else None
         return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, guide.memory, kin, guide.shaded)[0]
 
-    def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int) -> Kin:
+    def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int, skin: Tensor | None = None) -> Kin:
         """See `kin_of`; `seen` is of one page."""
         if guide.regions is None:
             raise ValueError("kin are regions: the guide has none")
         cells, _, votes = self.remembered(seen, guide.palette, guide.memory)
         label = guide.regions[0].flatten()
-        rows = torch.cat([ballots_of(votes)[0], blank.flatten()[:, None].float()], 1)
-        mean = mean_by(rows, label, int(label.max()) + 1)
+        marks = torch.stack([blank, torch.zeros_like(blank) if skin is None else skin]).flatten(1).T.float()
+        mean = mean_by(torch.cat([ballots_of(votes)[0], marks], 1), label, int(label.max()) + 1)
         known, keys = keys_of(seen.descriptors[0], guide.regions[0])
-        size = torch.bincount(label)[known] * (mean[known, -1] < 0.5)
+        size = torch.bincount(label)[known] * (mean[known, -2] < 0.5)
         order = size.argsort(descending=True, stable=True)[:most]
         order = order[size[order] > 0]
         spread = mean.new_full((len(order), PALETTE), math.log(DOUBT))
-        return Kin(keys[order], spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-1]))
+        ballots = spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-2])
+        return Kin(keys[order], ballots, mean[known[order], -1] > 0.5)
 
 
 def pooled(seen: Seen) -> Tensor:

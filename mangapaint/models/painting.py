@@ -23,11 +23,13 @@ class Memory(NamedTuple):
 class Kin(NamedTuple):
     """Regions of a chapter's pages, which vote together where they are alike.
 
-    keys: (R, D) unit vectors. ballots: (R, 216) mean log shares of the palette's cells.
+    keys: (R, D) unit vectors. ballots: (R, 216) mean log shares of the palette's cells. skin: (R,) bool, the skin of
+    faces; None where nobody looked for faces.
     """
 
     keys: Tensor
     ballots: Tensor
+    skin: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mangapaint import atomic
 from mangapaint.errors import UsageError, printable
+from mangapaint.models.election import settled
 from mangapaint.models.painting import Kin, Memory
 from mangapaint.paint.palette import CELLS, corners
 
@@ -38,6 +39,7 @@ class ChapterMemory:
         colours: (M, 3) float32 sRGB in 0..1 of their paint, not of paper or ink.
         kin_keys: (R, D) float32 unit vectors, descriptors of regions of pages.
         ballots: (R, 216) float32 log shares of the palette's cells that they voted for.
+        skin: (R,) bool, which of them are the skin of a face.
     """
 
     palette: Tensor
@@ -45,6 +47,7 @@ class ChapterMemory:
     colours: Tensor
     kin_keys: Tensor
     ballots: Tensor
+    skin: Tensor
 
     def memory(self, device: torch.device) -> Memory | None:
         """The places as a net takes them, for any number of pages; None where there are none."""
@@ -57,27 +60,30 @@ class ChapterMemory:
 
     def kin(self, device: torch.device) -> Kin | None:
         """The regions as a net takes them; None where there are none."""
-        return Kin(self.kin_keys.to(device), self.ballots.to(device)) if len(self.kin_keys) else None
+        if not len(self.kin_keys):
+            return None
+        return Kin(self.kin_keys.to(device), self.ballots.to(device), self.skin.to(device))
 
     def with_places(self, keys: Tensor, colours: Tensor) -> ChapterMemory:
         """With the places of one more reference."""
-        return ChapterMemory(
-            self.palette,
-            torch.cat([self.keys, keys])[:PLACES],
-            torch.cat([self.colours, colours])[:PLACES],
-            self.kin_keys,
-            self.ballots,
+        return replace(
+            self, keys=torch.cat([self.keys, keys])[:PLACES], colours=torch.cat([self.colours, colours])[:PLACES]
         )
 
     def with_regions(self, kin: Kin) -> ChapterMemory:
         """With the regions of one more page."""
-        return ChapterMemory(
-            self.palette,
-            self.keys,
-            self.colours,
-            torch.cat([self.kin_keys, kin.keys.float().cpu()])[-ALL_REGIONS:],
-            torch.cat([self.ballots, kin.ballots.float().cpu()])[-ALL_REGIONS:],
+        skin = torch.zeros(len(kin.keys), dtype=torch.bool) if kin.skin is None else kin.skin.cpu()
+        return replace(
+            self,
+            kin_keys=torch.cat([self.kin_keys, kin.keys.float().cpu()])[-ALL_REGIONS:],
+            ballots=torch.cat([self.ballots, kin.ballots.float().cpu()])[-ALL_REGIONS:],
+            skin=torch.cat([self.skin, skin])[-ALL_REGIONS:],
         )
+
+    def settled(self, device: torch.device) -> ChapterMemory:
+        """With regions that agree among themselves what to vote for, see models.election.settled."""
+        kin = self.kin(device)
+        return self if kin is None else replace(self, ballots=settled(kin).ballots.cpu())
 
     def save(self, path: Path) -> None:
         """Write it as safetensors, whole or not at all."""
@@ -87,6 +93,7 @@ class ChapterMemory:
             "colours": self.colours,
             "kin_keys": self.kin_keys.to(torch.float16),
             "ballots": self.ballots.to(torch.float16),
+            "skin": self.skin,
         }
         atomic.write(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, _FORMAT))
 
@@ -94,7 +101,9 @@ class ChapterMemory:
 def empty(palette: Tensor, width: int) -> ChapterMemory:
     """The memory of a chapter of which nothing was seen yet, for descriptors of that width."""
     nothing = torch.zeros(0, width)
-    return ChapterMemory(palette, nothing, torch.zeros(0, 3), nothing, torch.zeros(0, CELLS))
+    return ChapterMemory(
+        palette, nothing, torch.zeros(0, 3), nothing, torch.zeros(0, CELLS), torch.zeros(0, dtype=torch.bool)
+    )
 
 
 def load(path: Path, width: int | None = None) -> ChapterMemory:
@@ -106,9 +115,9 @@ def load(path: Path, width: int | None = None) -> ChapterMemory:
     shown = printable(str(path))
     try:
         tensors = load_file(path)
-        found = ChapterMemory(
-            **{name: tensors[name].float() for name in ("palette", "keys", "colours", "kin_keys", "ballots")}
-        )
+        said = {name: tensors[name].float() for name in ("palette", "keys", "colours", "kin_keys", "ballots")}
+        nobody = torch.zeros(len(said["kin_keys"]), dtype=torch.bool)  # of files from before faces were looked for
+        found = ChapterMemory(**said, skin=tensors.get("skin", nobody).bool())
     except FileNotFoundError as error:
         raise UsageError(f"there is no palette {shown}", remedy="check the path") from error
     except (SafetensorError, OSError, KeyError) as error:
@@ -117,7 +126,8 @@ def load(path: Path, width: int | None = None) -> ChapterMemory:
         ) from error
     places, regions = len(found.keys), len(found.kin_keys)
     fits = found.palette.shape in {(1, CELLS), (1, 0)} and found.colours.shape == (places, 3)
-    if not fits or found.ballots.shape != (regions, CELLS) or found.keys.shape[1:] != found.kin_keys.shape[1:]:
+    fits = fits and found.ballots.shape == (regions, CELLS) and found.skin.shape == (regions,)
+    if not fits or found.keys.shape[1:] != found.kin_keys.shape[1:]:
         raise UsageError(
             f"the palette {shown} holds no memory of colours: its tensors do not fit each other",
             remedy="give a file that --save-palette wrote",
