@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import cv2
@@ -14,14 +15,20 @@ from torch import Tensor
 from mangapaint.engine.runner import Engine, Output
 from mangapaint.layout import strips
 from mangapaint.models.painting import Guide, Kin, PaintingNet
-from mangapaint.page import PageImage, Region
+from mangapaint.page import Face, PageImage, Region
 from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, drawing_of, labelled, reduced
+from mangapaint.paint.faces import FaceFinder
 from mangapaint.paint.memory import REGIONS, ChapterMemory, places_of
+from mangapaint.paint.paperfinder import PaperFinder
 
 WINDOWS = 3
 """Windows of a scroll strip that are looked at."""
 INK_SIDE = 7
 """Side of the closing by which the lines of a coloured reference are divided out, px of what the net sees."""
+CHEEKS = (0.2, 0.8, 0.2, 0.9)
+"""Left, right, top and bottom of the part of a face's box, shares of its sides, in which there is skin and no hair."""
+SKIN_SHARE = 0.3
+"""Share of that part that a region must cover to be the skin of the face; else lines cut the face to pieces."""
 
 
 class RememberingNet(PaintingNet, Protocol):
@@ -29,7 +36,9 @@ class RememberingNet(PaintingNet, Protocol):
 
     def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]: ...
 
-    def kin_of(self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int) -> Kin: ...
+    def kin_of(
+        self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int, skin: Tensor | None = None
+    ) -> Kin: ...
 
     def kinds_of(self, page: Tensor, hints: Tensor) -> Tensor: ...
 
@@ -42,17 +51,29 @@ class FirstLook:
         net: on the engine's device.
         mode: as of PaintSettings.
         latent: (1, net.latent_size) noise that the pages will be painted with, or None.
+        paper: as of Brush.
+        finder: of faces, whose skins agree on a colour over the chapter; None where nobody looks for them.
     """
 
-    def __init__(self, engine: Engine, net: RememberingNet, mode: str, latent: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        net: RememberingNet,
+        mode: str,
+        latent: Tensor | None = None,
+        paper: PaperFinder | None = None,
+        finder: FaceFinder | None = None,
+    ) -> None:
         self.engine = engine
         self.net = net
         self.mode = mode
+        self.paper = paper
+        self.finder = finder
         self.latent = None if latent is None else latent.to(engine.device.torch_device)
 
     def kinds(self, page: PageImage) -> Tensor:
         """(kinds + 1,) shares: which kind of art a page is of, see PainterNet.kinds_of."""
-        drawing = drawing_of(page, self.mode)
+        drawing = drawing_of(page, self.mode, finder=self.paper)
         views = [View(drawing, window, self.net) for window in windows_of(drawing)]
         found = [self.engine.run("painter", self.net.kinds_of, view.page, view.hints) for view in views]
         return torch.cat([cast(Tensor, share).float().cpu() for share in found]).mean(0)
@@ -61,18 +82,31 @@ class FirstLook:
         """The memory with the regions of a black-and-white page, coloured by the memory's palette and places."""
         device = self.engine.device.torch_device
         places = memory.memory(device)
-        drawing = drawing_of(page, self.mode)
+        drawing = drawing_of(page, self.mode, finder=self.paper)
         for window in windows_of(drawing):
             view = View(drawing, window, self.net)
-            blank = view.blank.to(device)
+            blank, skin = view.blank.to(device), self.skin(drawing, window, view).to(device)
 
-            def call(page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor, blank: Tensor = blank) -> Output:
+            def call(
+                page: Tensor,
+                hints: Tensor,
+                palette: Tensor,
+                labels: Tensor,
+                blank: Tensor = blank,
+                skin: Tensor = skin,
+            ) -> Output:
                 guide = Guide(palette, labels, memory=places, latent=self.latent)
-                return self.net.kin_of(page, hints, guide, blank, REGIONS)
+                return cast(tuple[Tensor, ...], self.net.kin_of(page, hints, guide, blank, REGIONS, skin))
 
             found = self.engine.run("painter", call, view.page, view.hints, memory.palette, view.labels)
-            memory = memory.with_regions(Kin(*cast(tuple[Tensor, Tensor], found)))
+            memory = memory.with_regions(Kin(*cast(tuple[Tensor, Tensor, Tensor], found)))
         return memory
+
+    def skin(self, drawing: Drawing, window: Region, view: View) -> Tensor:
+        """(h / 2, w / 2) bool of what the net sees of a window: regions that are the skin of a face."""
+        faces = [] if self.finder is None else self.finder.find(np.ascontiguousarray(drawing.gray[window.slices]))
+        down, across = view.size[0] / window.height / 2, view.size[1] / window.width / 2
+        return torch.from_numpy(skin_of(view.labels[0].numpy(), faces, down, across))
 
     def with_reference(self, memory: ChapterMemory, picture: NDArray[np.uint8]) -> ChapterMemory:
         """The memory with the places of one coloured picture, (H, W, 3) uint8 sRGB."""
@@ -106,11 +140,12 @@ class View:
         self.size = (max(1, round(window.height * scale)), max(1, round(window.width * scale)))
         self.multiple_of = net.multiple_of
         gray = np.ascontiguousarray(drawing.gray[window.slices])
-        paper = np.ascontiguousarray(drawing.paper[window.slices])
+        white = torch.from_numpy(drawing.white(window))[None, None]
         self.page = self.padded(reduced(torch.from_numpy(gray)[None, None].float() / 255, self.size))
-        share = F.pad(reduced(torch.from_numpy(paper)[None, None].float(), self.size), self.margin, value=1.0)
+        share = F.pad(reduced(white, self.size), self.margin, value=1.0)
         self.blank = F.avg_pool2d(share, 2)[0, 0] > 0.5
-        self.labels = torch.from_numpy(labelled(gray, self.size, self.multiple_of))[None]
+        labels = labelled(gray, self.size, self.multiple_of, drawing.leaking(window))
+        self.labels = torch.from_numpy(labels)[None]
         self.hints = self.page.new_zeros(1, 4, *self.page.shape[-2:])
 
     @property
@@ -119,6 +154,26 @@ class View:
 
     def padded(self, x: Tensor) -> Tensor:
         return F.pad(x, self.margin, mode="replicate")
+
+
+def skin_of(labels: NDArray[np.int64], faces: Sequence[Face], down: float, across: float) -> NDArray[np.bool_]:
+    """Where the regions lie that are the skin of faces: those that cover most of the middle of a face.
+
+    Args:
+        labels: (H, W) regions.
+        faces: their boxes.
+        down: rows of `labels` per px of the boxes.
+        across: columns of `labels` per px of the boxes.
+    """
+    left, right, top, bottom = CHEEKS
+    found = set()
+    for box in (face.region for face in faces):
+        rows = slice(round((box.y + top * box.height) * down), round((box.y + bottom * box.height) * down))
+        columns = slice(round((box.x + left * box.width) * across), round((box.x + right * box.width) * across))
+        inside, count = np.unique(labels[rows, columns], return_counts=True)
+        if len(count) and count.max() > SKIN_SHARE * count.sum():
+            found.add(int(inside[count.argmax()]))
+    return np.isin(labels, list(found))
 
 
 def windows_of(drawing: Drawing) -> list[Region]:

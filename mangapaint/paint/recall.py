@@ -49,7 +49,7 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
         saved = memory.load(paint.palette, width)
     elif paint.palette is not None:
         brush.file = palettefile.read(paint.palette)
-    look = FirstLook(engine, cast(RememberingNet, brush.net), paint.mode, brush.latent)
+    look = FirstLook(engine, cast(RememberingNet, brush.net), paint.mode, brush.latent, brush.paper, brush.finder)
     seen = list(choosing.anchors(pages)) if remembers else []
 
     def typical(shown: Sequence[PageImage], *, coloured: bool = True) -> Tensor | None:
@@ -83,7 +83,7 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
         known = look.with_reference(known, picture)
     for page in seen if paint.memory else []:
         known = look.with_page(known, page)
-    brush.memory = known
+    brush.memory = known.settled(engine.device.torch_device) if paint.memory else known
     return b"".join(hashlib.sha256(page.pixels.tobytes()).digest() for page in seen)
 
 
