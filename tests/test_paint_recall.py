@@ -22,6 +22,8 @@ from mangapaint.models.painter_net import PainterNet
 from mangapaint.page import PageImage
 from mangapaint.paint import memory
 from mangapaint.paint.brush import Brush
+from mangapaint.paint.colorizer import Colorizer
+from mangapaint.paint.faces import FaceFinder
 from mangapaint.paint.palette import livened
 from mangapaint.paint.recall import is_true_gray, recall
 from mangapaint.settings import EngineSettings, Limits, Settings
@@ -65,6 +67,21 @@ def test_pages_are_painted_otherwise_beside_others_and_alike_without_memory(tmp_
     apart = [coloured(tmp_path / "alone", name, settings)["0.png"] for name in ("one.cbz", "all.cbz")]
     assert (together[0] != together[1]).any()
     assert (apart[0] == apart[1]).all()
+
+
+def test_faces_are_looked_for_where_a_chapter_is_remembered_alone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finder(engine: Engine, **options: object) -> FaceFinder:
+        loaded.append(engine)
+        return FaceFinder(engine, torch.nn.Identity())
+
+    loaded: list[Engine] = []
+    monkeypatch.setattr(FaceFinder, "load", finder)
+    Colorizer(Engine(settings.engine), with_paint(settings, memory=False))
+    assert not loaded
+    Colorizer(Engine(settings.engine), settings)
+    assert len(loaded) == 1
 
 
 def test_a_saved_memory_is_gone_on_from(tmp_path: Path, settings: Settings) -> None:

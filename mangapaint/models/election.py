@@ -23,9 +23,9 @@ AGREEMENT = 0.95
 """Weight of the common vote of a region's kin against its own."""
 EAGERNESS = 0.3
 """Power of the likeness by which that weight rises from that of a stranger: small, so that it does so at once."""
-KINSHIP = 22.0
-"""Sharpness of the likeness by which kin settle on one vote: at 15 a chapter falls to two hues, at 30 few agree."""
-ROUNDS = 4
+KINSHIP = 25.0
+"""Sharpness of the likeness by which kin settle on one vote: at 15 a chapter falls to two hues, at 35 few agree."""
+ROUNDS = 8
 """Rounds in which they do."""
 SKIN_KINSHIP = 4.4
 """Sharpness of the likeness by which the skins of faces agree before: so small that nearly their mean decides."""
@@ -58,7 +58,7 @@ def agreed(mean: Tensor, cells: Tensor, descriptors: Tensor, regions: Tensor, ki
     """
     known, keys = keys_of(descriptors, regions)
     alike = keys @ kin.keys.T
-    said = torch.softmax(alike * KINDRED + favour_of(kin), 1) @ kin.ballots.index_select(1, cells)
+    said = torch.softmax(alike * KINDRED, 1) @ kin.ballots.index_select(1, cells)
     near = ((alike.amax(1, keepdim=True) - STRANGER) / (1 - STRANGER)).clamp(0, 1)
     weight = AGREEMENT * near**EAGERNESS
     mean = mean.clone()
