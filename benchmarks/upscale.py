@@ -5,7 +5,8 @@
 
 SR_DIR holds truth/, low2/, low2_jpeg/ and low4/ with pictures of the same names; a name without its last digits is the
 kind of crop ("comic3.png" is a comic). Prints PSNR and SSIM of BT.601 luma, the scale cut off at the border, by kind of
-crop, bicubic beside them; with --crops also writes the middle of each, bicubic, models and truth in a row, at 300 %.
+crop, bicubic beside them (`quality` chooses between its two nets, `upscaler-quality` is one of them); with --crops also
+writes the middle of each, bicubic, models and truth in a row, at 300 %.
 
 --time enlarges a made page in tiles, as the program does, in turn with a plain torch chain of the shape of waifu2x's
 upconv7 (Nagadomi 2015: six 3x3 convolutions of 16, 32, 64, 128, 128, 256 channels and a 4x4 transposed one, 1.08 TFLOP
@@ -36,7 +37,7 @@ from mangapaint.settings import EngineSettings, Limits, Settings, UpscaleSetting
 from train import metrics
 
 Picture = NDArray[np.uint8]
-MODELS = ("upscaler", "upscaler-quality")
+MODELS = ("upscaler", "upscaler-quality", "upscaler-clean", "quality")
 ENGINE = EngineSettings(device="cpu")
 
 

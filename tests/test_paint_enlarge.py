@@ -13,14 +13,18 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from small_nets import UPSCALER, UPSCALER_SPEC, weights
-from test_layout_native import drawn
+from test_layout_native import as_jpeg, drawn
 
 from mangapaint.engine.runner import Engine
+from mangapaint.errors import WeightsError
+from mangapaint.models import store, weightfile
+from mangapaint.models.registry import REGISTRY
 from mangapaint.models.upscaler_net import UpscalerConfig
 from mangapaint.page import PageImage
 from mangapaint.paint import chroma
 from mangapaint.paint.enlarge import Enlarger
-from mangapaint.settings import EngineSettings, UpscaleSettings
+from mangapaint.pipeline.loading import ColorizerLoader
+from mangapaint.settings import EngineSettings, Settings, UpscaleSettings
 
 Pixels = NDArray[np.uint8]
 
@@ -128,3 +132,57 @@ def test_native_off_takes_the_page_as_it_is(tmp_path: Path) -> None:
 
 def test_the_small_net_of_the_tests_has_every_scale() -> None:
     assert UPSCALER.scales == (2, 3, 4)
+
+
+@pytest.fixture
+def two_nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The quality tier with small nets whose files lie in the folder."""
+    config = UpscalerConfig(channels=8, pairs=1)
+    for seed, name in enumerate(("upscaler-quality", "upscaler-clean")):
+        spec = replace(UPSCALER_SPEC, name=name, filename=f"{name}.safetensors", config=asdict(config))
+        found = weightfile.sha256_of(weights(tmp_path, spec, seed))
+        monkeypatch.setitem(REGISTRY, name, replace(spec, receptive_field=config.receptive_field, sha256=found))
+    monkeypatch.setattr(store, "shipped_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def quality_tier() -> Enlarger:
+    engine = Engine(EngineSettings(device="cpu", precision="fp32"))
+    return Enlarger(engine, UpscaleSettings(2, "quality", native="off"), offline=True)
+
+
+@pytest.mark.parametrize("coloured", [False, True])
+def test_the_quality_tier_has_a_net_of_its_own_for_clean_pages(two_nets: Path, coloured: bool) -> None:
+    found = quality_tier()
+    assert found.clean is not None
+    seen: list[str] = []
+    for each in (found.upscaler, found.clean):
+        each.net.register_forward_pre_hook(lambda *_, name=each.spec.name: seen.append(name))  # type: ignore[misc]
+    tint = np.array([0.7, 0.9, 1.0]) if coloured else np.ones(3)
+    for page in (drawn(), as_jpeg(drawn(), 75), drawn()):
+        pixels = (page[..., None] * tint).astype(np.uint8)
+        assert found.colour(pixels).shape == (840, 720, 3)
+        found.gray(torch.from_numpy(page)[None, None])
+    parts = len(seen) // 6
+    names = seen[::parts]
+    assert names == ["upscaler-clean"] * 2 + ["upscaler-quality"] * 2 + ["upscaler-clean"] * 2
+
+
+@pytest.mark.parametrize("name", ["upscaler-quality", "upscaler-clean"])
+def test_the_digest_of_the_quality_tier_changes_with_either_net(
+    two_nets: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings = Settings(upscale=UpscaleSettings(2, "quality"), engine=EngineSettings(device="cpu", offline=True))
+    settings = replace(settings, paint=None)
+    before = quality_tier().sha256, ColorizerLoader(settings, lambda _: None).identity
+    found = weightfile.sha256_of(weights(two_nets, REGISTRY[name], seed=5))
+    monkeypatch.setitem(REGISTRY, name, replace(REGISTRY[name], sha256=found))
+    after = quality_tier().sha256, ColorizerLoader(settings, lambda _: None).identity
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_the_quality_tier_lacks_neither_of_its_nets_quietly(two_nets: Path) -> None:
+    (two_nets / "upscaler-clean.safetensors").unlink()
+    with pytest.raises(WeightsError, match="the weights of 'upscaler-clean' are not in"):
+        quality_tier()

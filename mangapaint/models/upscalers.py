@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TIERS = {"fast": "upscaler", "quality": "upscaler-quality"}
 """What --upscaler calls our nets -> their names in the registry."""
+CLEAN = {"quality": "upscaler-clean"}
+"""Tiers that have a second net, for pages without a trace of compression or noise -> its name in the registry."""
 FOREIGN = "spandrel"
 """Arch of a spec whose net spandrel recognises."""
 _fetched: dict[str, tuple[Path, ModelSpec]] = {}
@@ -56,6 +58,11 @@ class Upscaler:
 
     def __call__(self, x: Tensor, scale: int) -> Tensor:
         return cast("Callable[[Tensor, int], Tensor]", self.net)(x, scale)
+
+
+def nets_of(ref: str) -> tuple[str, ...]:
+    """The references of all nets that one stands for: of a tier with two, the one for clean pages last."""
+    return (ref, CLEAN[ref]) if ref in CLEAN else (ref,)
 
 
 def resolve(ref: str, *, offline: bool = False, tell: hub.Tell = _log.info) -> tuple[Path, ModelSpec]:

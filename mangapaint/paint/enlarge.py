@@ -15,10 +15,11 @@ from torch import Tensor
 
 from mangapaint.engine.runner import Engine
 from mangapaint.errors import UsageError
-from mangapaint.layout import native
+from mangapaint.layout import damage, native
 from mangapaint.models import upscaler_int8, upscalers
 from mangapaint.models.upscaler_int8 import Int8Upscaler
 from mangapaint.models.upscaler_net import UpscalerNet
+from mangapaint.models.upscalers import Upscaler
 from mangapaint.page import PageImage
 from mangapaint.paint import chroma
 from mangapaint.settings import UpscaleSettings
@@ -46,6 +47,11 @@ class Enlarger:
 
     Whatever a page went through, its result has `scale` times the height and width of the page as it was given.
 
+    Attributes:
+        upscaler: the net.
+        clean: the net for pages that show no damage (`layout.damage`); None where the tier has but one.
+        sha256: of the weights, of both one after the other.
+
     Raises:
         WeightsError: weights are missing, altered or made for another task.
         UsageError: the net has not that scale, or the extra that it needs is missing.
@@ -55,10 +61,13 @@ class Enlarger:
         self.engine = engine
         self.settings = settings
         self.scale = settings.scale
-        self.upscaler = upscalers.load(settings.model, settings.scale, offline=offline)
-        engine.prepare(self.upscaler.net, dtypes=self.upscaler.dtypes)
-        self.sha256 = self.upscaler.spec.sha256
-        self._quantised: dict[int, Int8Upscaler | None] = {}
+        nets = [upscalers.load(ref, settings.scale, offline=offline) for ref in upscalers.nets_of(settings.model)]
+        for net in nets:
+            engine.prepare(net.net, dtypes=net.dtypes)
+        self.upscaler = nets[0]
+        self.clean = nets[1] if len(nets) > 1 else None
+        self.sha256 = "".join(net.spec.sha256 for net in nets)
+        self._quantised: dict[tuple[str, int], Int8Upscaler | None] = {}
         if settings.int8:
             upscaler_int8.demand_extra()
             if engine.device.kind != "cpu" or self.upscaler.spec.arch == upscalers.FOREIGN:
@@ -113,8 +122,8 @@ class Enlarger:
             y = chroma.luma(y) if gray and y.shape[1] == 3 else y
             return (y.clamp(0, 1) * 255).round().to(torch.uint8)
 
-        upscaler = self.upscaler
-        net = (self._int8(page, scale) if self.settings.int8 else None) or upscaler
+        upscaler = self._chosen(page)
+        net = (self._int8(upscaler, page, scale) if self.settings.int8 else None) or upscaler
         return self.engine.tiled(
             "upscaler",
             lambda x: net(x.float() / 255, scale),
@@ -127,6 +136,15 @@ class Enlarger:
             cast=False,
         )
 
+    def _chosen(self, page: Tensor) -> Upscaler:
+        """The net for clean pages only where the page, as the net will see it, shows that it is one."""
+        if self.clean is None:
+            return self.upscaler
+        gray = page[0, 0].cpu().numpy()
+        chosen = self.clean if damage.is_clean(gray) else self.upscaler
+        _log.debug("a page of %dx%d px is enlarged by %s", gray.shape[1], gray.shape[0], chosen.spec.name)
+        return chosen
+
     def _tile(self, page: Tensor) -> int | None:
         """The page as a whole for nets that wish that; None: as settings and device say."""
         if not self.upscaler.whole or self.engine.settings.tile is not None:
@@ -134,18 +152,19 @@ class Enlarger:
         longest = max(page.shape[-2:])
         return min(longest, LARGEST_ON_CPU) if self.engine.device.kind == "cpu" else longest
 
-    def _int8(self, page: Tensor, scale: int) -> Int8Upscaler | None:
+    def _int8(self, upscaler: Upscaler, page: Tensor, scale: int) -> Int8Upscaler | None:
         """The net in int8, calibrated on the first page that asks; None where that page came out too unlike."""
-        if scale not in self._quantised:
-            net, decibels = upscaler_int8.tried(cast(UpscalerNet, self.upscaler.net), page, scale)
+        key = upscaler.spec.name, scale
+        if key not in self._quantised:
+            net, decibels = upscaler_int8.tried(cast(UpscalerNet, upscaler.net), page, scale)
             good = decibels >= INT8_GATE
             told = f"int8 differs from {self.engine.device.precision} by {decibels:.1f} dB at x{scale}"
             if good:
                 _log.info("%s: taken", told)
             else:
                 _log.warning("%s, under %.0f: not used", told, INT8_GATE)
-            self._quantised[scale] = net if good else None
-        return self._quantised[scale]
+            self._quantised[key] = net if good else None
+        return self._quantised[key]
 
     def _moved(self, pixels: NDArray[np.uint8]) -> Tensor:
         """(H, W) or (H, W, 3) -> (1, 1 or 3, H, W) on the device."""
