@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,6 +92,7 @@ def test_the_fade_is_whole_in_the_middle_and_nothing_at_the_sides() -> None:
 def detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
     """A registered detector of random numbers, which finds nothing."""
     weights(tmp_path, DETECTOR)
+    shutil.copy(store.shipped_folder() / registry.REGISTRY[registry.PAPER].filename, tmp_path)
     monkeypatch.setattr(store, "shipped_folder", lambda: tmp_path)
     monkeypatch.setitem(registry.REGISTRY, "faces", DETECTOR)
     return DETECTOR
@@ -103,7 +105,8 @@ def test_a_chapter_is_painted_head_by_head(tmp_path: Path, detector: ModelSpec) 
     source = cbz(tmp_path / "a.cbz", {"1.png": page(), "2.png": page(seed=1)})
     result, with_detector, _ = paint(source, by_heads)
     assert result.counts[Action.PAINTED] == 2
-    _, without, _ = paint(source, replace(settings, run=replace(settings.run, overwrite=True)))
+    alone = replace(settings, paint=replace(settings.paint, memory=False), run=replace(settings.run, overwrite=True))
+    _, without, _ = paint(source, alone)
     assert with_detector.identity != without.identity
 
 

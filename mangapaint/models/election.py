@@ -86,8 +86,8 @@ def settled(kin: Kin) -> Kin:
     favour, ballots = favour_of(kin), skins_agreed(ballots, kin)
     for _ in range(ROUNDS):
         parts = []
-        for rows in keys.split(ROWS):
-            share = torch.softmax(rows @ keys.T * KINSHIP + favour, 1)
+        for start in range(0, len(keys), ROWS):
+            share = torch.softmax(keys[start : start + ROWS] @ keys.T * KINSHIP + favour, 1)
             parts.append((share @ keys, share @ ballots))
         means, votes = (torch.cat(each) for each in zip(*parts, strict=True))
         keys, ballots = F.normalize(means, dim=1), votes
