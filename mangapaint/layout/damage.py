@@ -90,8 +90,7 @@ def grid(windows: list[Gray], side: int, order: int) -> float:
     for window in windows:
         height, width = ((length - side) // side * side for length in window.shape)
         found = cv2.sepFilter2D(window, cv2.CV_32F, wave, wave, anchor=(0, 0))[:height, :width]
-        found = cv2.min(cv2.absdiff(found, 0.0), _CLIP)
-        rows = np.asarray(found).reshape(-1, side, width).sum(0)
+        rows = np.minimum(np.abs(found), _CLIP).reshape(-1, side, width).sum(0)
         table += rows.reshape(side, -1, side).sum(1)
     table /= max(1, sum((window.shape[0] // side - 1) * (window.shape[1] // side - 1) for window in windows))
     return float(np.log((np.median(table) + _FAINT) / (table.min() + _FAINT)))
@@ -107,14 +106,13 @@ def evidence(windows: list[Gray]) -> Floats | None:
     around = 0
     square = np.ones((3, 3), np.uint8)
     for window in windows:
-        spread = cv2.subtract(cv2.dilate(window, square), cv2.erode(window, square))
-        edges = cv2.compare(spread, _EDGE, cv2.CMP_GT)
-        quiet = cv2.compare(spread, _QUIET, cv2.CMP_LT)
-        ring = cv2.subtract(cv2.dilate(edges, np.ones((_NEAR, _NEAR), np.uint8)), cv2.dilate(edges, square))
-        wide = cv2.dilate(edges, np.ones((_FAR, _FAR), np.uint8))
+        spread = np.asarray(cv2.dilate(window, square) - cv2.erode(window, square), np.uint8)
+        edges = (spread > _EDGE).astype(np.uint8)
+        quiet = (spread < _QUIET).astype(np.uint8)
+        ring = _grown(edges, _NEAR) - _grown(edges, 3)
         around += cv2.countNonZero(ring)
-        near.append(_counts(spread, cv2.bitwise_and(ring, quiet)))
-        far.append(_counts(spread, cv2.subtract(quiet, wide)))
+        near.append(_counts(spread, ring & quiet))
+        far.append(_counts(spread, quiet & (1 - _grown(edges, _FAR))))
         height, width = (length // 8 for length in window.shape)
         cut = spread[: height * 8, : width * 8]
         flat.append(np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA)).ravel())
@@ -165,12 +163,16 @@ def _windows(gray: Gray) -> list[Gray]:
     return [np.ascontiguousarray(gray[y : y + _SIDE, x : x + _SIDE]) for y in tops for x in lefts]
 
 
-def _counts(spread: Gray, mask: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _grown(mask: Gray, side: int) -> Gray:
+    return np.asarray(cv2.dilate(mask, np.ones((side, side), np.uint8)), np.uint8)
+
+
+def _counts(spread: Gray, mask: Gray) -> Floats:
     """(16,): how many quiet px have each spread."""
     return np.asarray(cv2.calcHist([spread], [0], mask, [_QUIET], [0, _QUIET]), np.float64).ravel()
 
 
-def _coefficients(blocks: NDArray[np.uint8]) -> tuple[float, float]:
+def _coefficients(blocks: Gray) -> tuple[float, float]:
     """Medians of middle (orders 2 and 3) and high (5 to 7) coefficients of (N, 8, 8) quiet blocks, levels."""
     if len(blocks) < 8:
         return 0.0, 0.0
