@@ -53,10 +53,10 @@ def leaks(gray: Gray, margins: Mask, sure: NDArray[np.float32]) -> NDArray[np.fl
     places = np.bincount(label[inside], minlength=count)
     mean = np.bincount(label[inside], weights=certain[inside], minlength=count) / np.maximum(places, 1)
     verdict = np.where((places <= WHOLE * label.size)[label], mean[label], certain) < LEAST
-    found = (verdict & inside).astype(np.uint8)
-    found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((THINNEST, THINNEST), np.uint8))
-    found = kept(np.asarray(found, np.uint8), inside)
-    grown = cv2.dilate(found, np.ones((THINNEST, THINNEST), np.uint8)) * (verdict | ~inside)
+    square = np.ones((THINNEST, THINNEST), np.uint8)
+    thick = cv2.morphologyEx((verdict & inside).astype(np.uint8), cv2.MORPH_OPEN, square)
+    found = kept(np.asarray(thick, np.uint8), inside)
+    grown = cv2.dilate(found, square) * (verdict | ~inside)
     left, steps = inside & (grown == 0), grown * FADE
     for step in range(FADE):  # paper that no line keeps apart
         left = (cv2.dilate(left.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & inside
