@@ -23,14 +23,14 @@ AGREEMENT = 0.95
 """Weight of the common vote of a region's kin against its own."""
 EAGERNESS = 0.3
 """Power of the likeness by which that weight rises from that of a stranger: small, so that it does so at once."""
-KINSHIP = 25.0
-"""Sharpness of the likeness by which kin settle on one vote: at 15 a chapter falls to two hues, at 35 few agree."""
+KINSHIP = 30.0
+"""Sharpness of the likeness by which kin settle on one vote: at 15 a chapter falls to two hues, at 45 few agree."""
 ROUNDS = 8
 """Rounds in which they do."""
 SKIN_KINSHIP = 4.4
 """Sharpness of the likeness by which the skins of faces agree before: so small that nearly their mean decides."""
-SKIN_WEIGHT = 10.0
-"""Votes that the skin of a face has among its kin: it was told by its face, others only look alike."""
+SKIN_WEIGHT = 1.5
+"""Votes that the skin of a face has among its kin: it was told by its face, others only look alike; at 10 shirts turn to skin."""
 DECISION = 0.4
 """Temperature at which votes are as decided after settling as before."""
 ROWS = 512

@@ -84,7 +84,7 @@ class PainterNet(nn.Module):
     refined at stride 2. FiLM: Perez et al. 2018.
     """
 
-    long_side = 1152
+    long_side = 1024
     multiple_of = 32
 
     @property
