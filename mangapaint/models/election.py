@@ -30,7 +30,8 @@ ROUNDS = 8
 SKIN_KINSHIP = 4.4
 """Sharpness of the likeness by which the skins of faces agree before: so small that nearly their mean decides."""
 SKIN_WEIGHT = 1.5
-"""Votes that the skin of a face has among its kin: it was told by its face, others only look alike; at 10 shirts turn to skin."""
+"""Votes that the skin of a face has among its kin: it was told by its face, others only look alike. At 10 shirts turn
+to skin."""
 DECISION = 0.4
 """Temperature at which votes are as decided after settling as before."""
 ROWS = 512
