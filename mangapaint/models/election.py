@@ -23,7 +23,7 @@ AGREEMENT = 0.95
 """Weight of the common vote of a region's kin against its own."""
 EAGERNESS = 0.3
 """Power of the likeness by which that weight rises from that of a stranger: small, so that it does so at once."""
-KINSHIP = 30.0
+KINSHIP = 26.0
 """Sharpness of the likeness by which kin settle on one vote: at 15 a chapter falls to two hues, at 45 few agree."""
 ROUNDS = 8
 """Rounds in which they do."""

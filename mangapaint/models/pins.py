@@ -40,7 +40,7 @@ PINS: dict[str, dict[str, Any]] = {
         "(free); research: anime faces and illustrations without a stated licence",
     },
     "painter.safetensors": {
-        "sha256": "5e3e742edc7c496eebb2989a5fb58b35bfa2377b4829de312e17b867a2dede80",
+        "sha256": "3ca111003b75fbca01e201c3cc419989a705a74ab2b3618b0b0cdd585f8ab450",
         "size": 20693122,
         "config": {
             "bank": 24,

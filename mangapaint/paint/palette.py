@@ -17,7 +17,7 @@ BEST = 4
 """First palettes of the bank, among which the one that is least like a cover is taken beside it."""
 LIVELY = 1.3
 """Factor on the distance from gray of typical colours: the mean of many pictures is paler than any of them."""
-OWN_SHARE = 0.4
+OWN_SHARE = 0.25
 """Of a cover that has too few hues, in the palette that is made of it and one of the bank."""
 FULL = 4.0
 """A palette of one cell holds this number."""
