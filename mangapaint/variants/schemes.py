@@ -59,9 +59,9 @@ FACE = {"gray": Weights(0.30, 0.50, 0.06, 0.08), "ink": Weights(0.34, 0.34, 0.12
 """By mode: one face that fills the picture; there is hair, skin and not much else."""
 PAGE = {"gray": Weights(0.24, 0.30, 0.18, 0.20, bank=0.3), "ink": Weights(0.28, 0.26, 0.18, 0.18, bank=0.3)}
 """By mode: whole pages, of several people and things."""
-CHROMA = {"gray": 1.0, "ink": 0.75}
+CHROMA = {"gray": 1.0, "ink": 0.95}
 """By mode, on C*: paint under ink is made more vivid when it is shown (paint.look.VIVID)."""
-SKIN_CHROMA = {"gray": 1.0, "ink": 0.62}
+SKIN_CHROMA = {"gray": 1.0, "ink": 0.8}
 """The same of skin."""
 
 
