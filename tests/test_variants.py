@@ -135,7 +135,8 @@ def test_nets_that_take_noise_make_variants_of_it(run: Run, picture: Path, tmp_p
 def test_faces_of_a_page_get_folders_of_their_own(
     run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(faces.FaceFinder, "load", lambda *arguments, **options: type("F", (), {"find": find_one, "sha256": ""}))
+    finder = type("F", (), {"find": find_one, "sha256": ""})
+    monkeypatch.setattr(faces.FaceFinder, "load", lambda *arguments, **options: finder)
     (tmp_path / "page.png").write_bytes(page())
     assert run("variants", "page.png", "-n", "2", "--faces", "all", "-o", "out", *common(model)) == 0
     said = json.loads((tmp_path / "out" / "face-01" / "variants.json").read_text())
