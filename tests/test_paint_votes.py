@@ -130,7 +130,7 @@ def test_a_one_tint_cover_is_enriched_and_a_rich_one_is_not() -> None:
     assert hue_count(tint)[0] < 3
     assert hue_count(rich)[0] > 6
     better = enriched(tint, bank, 0)
-    assert hue_count(better)[0] > hue_count(tint)[0] + 1
+    assert hue_count(better)[0] > hue_count(tint)[0] + 0.5
     assert better[0, tint.argmax()] > 0
     assert torch.equal(enriched(rich, bank, 0), rich)
     assert not torch.equal(enriched(tint, bank, 0), enriched(tint, bank, 1))
