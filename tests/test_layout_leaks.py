@@ -78,3 +78,40 @@ def test_ends_in_open_white_fade_and_ends_at_lines_do_not() -> None:
     ends = row[380:410]
     assert len(np.unique(ends[(ends > 0) & (ends < 1)])) >= 4
     assert (np.diff(ends) <= 0).all()
+
+
+def picture(left: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """(400, 400) white with a disc, and certainty: none inside, some in a rim of 20 px, all from row `left` on."""
+    gray = np.full((400, 400), 255, np.uint8)
+    cv2.circle(gray, (200, 150), 60, 0, 4)
+    sure = np.full(gray.shape, 0.7, np.float32)
+    sure[20:380, 20:380] = 0.1
+    sure[left:] = 0.95
+    return gray, sure
+
+
+def test_a_picture_without_margin_leaks_up_to_its_border() -> None:
+    gray, sure = picture(400)
+    found = leaks(gray, gray > 250, sure)
+    assert (found[gray > 250] == 1).all()
+
+
+def test_paper_that_is_more_than_a_rim_stays() -> None:
+    gray, sure = picture(300)
+    found = leaks(gray, gray > 250, sure)
+    assert not found[310:].any()
+    assert found[30:280, 30:100].all()
+
+
+def test_a_rim_that_a_gutter_runs_into_is_a_margin() -> None:
+    gray, sure = picture(400)
+    sure[190:206] = 0.95
+    found = leaks(gray, gray > 250, sure)
+    assert not found[:15].any()
+    assert not found[195:200, 150:250].any()
+
+
+def test_a_spot_in_the_midst_of_a_leak_leaks_too() -> None:
+    gray, sure = picture(400)
+    sure[300:308, 100:116] = 0.9
+    assert leaks(gray, gray > 250, sure)[300:308, 100:116].all()

@@ -26,6 +26,14 @@ def test_a_field_of_dots_is_screened_and_paper_is_not(holes: bool) -> None:
     assert not found[:280].any() and not found[:, :180].any()
 
 
+@pytest.mark.parametrize("holes", [False, True])
+def test_screentone_ends_where_its_dots_end(holes: bool) -> None:
+    found = screened(page_with_tone(holes))
+    outside = np.ones(found.shape, bool)
+    outside[300:600, 200:440] = False
+    assert not found[outside].any()
+
+
 def test_lettering_is_not_screentone() -> None:
     page = np.full((900, 640), 255, np.uint8)
     for row in range(100, 800, 40):

@@ -18,7 +18,7 @@ from mangapaint.layout.paper import parts
 from mangapaint.models.paper_net import PaperConfig
 from mangapaint.models.spec import ModelSpec
 from mangapaint.page import PageImage, Region
-from mangapaint.paint.drawing import drawing_of, labelled
+from mangapaint.paint.drawing import Drawing, drawing_of, labelled
 from mangapaint.paint.paperfinder import PaperFinder
 from mangapaint.settings import EngineSettings
 
@@ -74,6 +74,17 @@ def test_the_drawing_keeps_leaks_apart(finder: PaperFinder) -> None:
     labels = labelled(gray, (1152, 823), 32, with_net.leaking(everything))
     assert labels[4, 4] != labels[200, 60], "margin and panel are one region"
     assert labels.min() == 0
+
+
+def test_white_beside_a_leak_that_was_never_paper_goes_with_it() -> None:
+    gray = np.full((512, 512), 255, np.uint8)
+    paper = np.ones(gray.shape, bool)
+    paper[100:110, 100:300] = paper[400:410, 100:300] = False  # the rims of tones
+    leaks = np.zeros(gray.shape, np.float32)
+    leaks[110:300, 100:300] = 1
+    labels = labelled(gray, gray.shape, 32, Drawing(gray, paper, "ink", leaks=leaks).leaking(Region(0, 0, 512, 512)))
+    assert labels[52, 100] == labels[100, 100] != labels[10, 10]
+    assert labels[202, 100] == labels[10, 10]
 
 
 def test_pages_in_true_gray_are_left_to_measuring(finder: PaperFinder) -> None:

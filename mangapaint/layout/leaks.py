@@ -12,7 +12,7 @@ from mangapaint.page import Region
 
 GRID = 600
 """Longest side of the reduced page on which white is sorted, px."""
-LEAST = 0.4
+LEAST = 0.3
 """Certainty under which white is no paper: margins that take on colour are worse than a white sleeve."""
 WHOLE = 0.02
 """Share of the page up to which a region between lines is decided as one; larger ones may be margin and drawing."""
@@ -26,6 +26,12 @@ STRAIGHT = 21
 """Px of the reduced page along a row or column from which on an end in open white counts as straight."""
 RAGGED = 0.3
 """Share of a leak's outline that may end in open white along no straight line: such blots look worse than paper."""
+RIM = 0.07
+"""Share of the reduced page's longest side up to which white between a leak and the border is the leak's own rim."""
+BARE = 0.5
+"""Share of the outline of such a rim, or of a spot, that no line keeps apart from the leak."""
+SPOT = 0.001
+"""Share of the page up to which white in the midst of a leak belongs to it."""
 NARROW, LONG = 0.025, 8.0
 """Share of the reduced page's width, and ratio of the sides: what is narrower and longer is a gutter after all."""
 
@@ -57,6 +63,7 @@ def leaks(gray: Gray, margins: Mask, sure: NDArray[np.float32]) -> NDArray[np.fl
     thick = cv2.morphologyEx((verdict & inside).astype(np.uint8), cv2.MORPH_OPEN, square)
     found = kept(np.asarray(thick, np.uint8), inside)
     grown = cv2.dilate(found, square) * (verdict | ~inside)
+    grown |= rims(grown, inside)
     left, steps = inside & (grown == 0), grown * FADE
     for step in range(FADE):  # paper that no line keeps apart
         left = (cv2.dilate(left.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & inside
@@ -81,6 +88,31 @@ def kept(found: Gray, white: Mask) -> Gray:
             continue
         around = np.asarray(cv2.dilate(part, near) - part, np.uint8)
         if ragged(around, (around > 0) & white[window.slices] & (found[window.slices] == 0)) <= RAGGED:
+            result[window.slices] |= part
+    return result
+
+
+def rims(found: Gray, white: Mask) -> Gray:
+    """(h, w) uint8: 1 where reduced `white` is but a rim between what was found and the border of the page, or a spot.
+
+    Pictures without a margin run off the page, and of what is cut by its border nobody can be sure.
+    """
+    side = round(RIM * max(found.shape)) | 1
+    left = np.pad((white & (found == 0)).astype(np.uint8), side)  # what lies outside is no paper
+    thin = left - cv2.morphologyEx(left, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    labels, stats = components(np.asarray(thin[side:-side, side:-side], np.uint8), 8)
+    fit = np.zeros(len(stats), bool)
+    fit[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    fit[labels[side:-side, side:-side]] = False  # gutters between panels, with the margin that they run into
+    fit |= stats[:, cv2.CC_STAT_AREA] <= SPOT * found.size
+    fit[0] = False
+    result = np.zeros_like(found)
+    for index in np.flatnonzero(fit):
+        x, y, width, height = (int(value) for value in stats[index, :4])
+        window = Region(x, y, width, height).padded(1, found.shape[1], found.shape[0])
+        part = (labels[window.slices] == index).astype(np.uint8)
+        around = cv2.dilate(part, np.ones((3, 3), np.uint8)) - part
+        if (around & found[window.slices]).sum() > BARE * around.sum():
             result[window.slices] |= part
     return result
 

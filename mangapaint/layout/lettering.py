@@ -140,7 +140,7 @@ def measure(gray: Gray, closed: Mask, held: Glyphs, x: int, y: int) -> Lettering
         centred=max(abs(left + right - width) / width, abs(top + bottom - height) / height),
         box=box / area,
         size=typical / min(width, height),
-        tone=float(((values >= INK_LEVEL) & (values < 215)).mean()),
+        tone=float(((values >= INK_LEVEL) & (values < 215)).sum()) / max(1, values.size),
     )
 
 

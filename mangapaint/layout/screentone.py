@@ -23,7 +23,7 @@ def screened(gray: Gray) -> Mask:
         gray: (H, W) uint8, 255 is white.
 
     Returns:
-        (H, W) bool.
+        (H, W) bool; it ends where the dots end.
     """
     unit = page_unit(gray)
     window = max(5, round(WINDOW * unit))
@@ -38,4 +38,5 @@ def screened(gray: Gray) -> Mask:
         found |= (
             cv2.boxFilter(count, -1, (window, window), normalize=False, borderType=cv2.BORDER_CONSTANT) >= ENOUGH - 0.5
         )
-    return found
+    dark = (gray < MIDDLE).astype(np.uint8)
+    return np.asarray(found & (cv2.morphologyEx(dark, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8)) > 0), bool)

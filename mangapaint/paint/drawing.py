@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mangapaint.layout.measure import paper_level
+from mangapaint.layout.measure import components, paper_level
 from mangapaint.layout.paper import paper, parts
 from mangapaint.layout.regions import regions
 from mangapaint.models.regional import voted_together
@@ -52,9 +52,12 @@ class Drawing:
         paper = self.paper[window.slices].astype(np.float32)
         return paper if self.leaks is None else paper - self.leaks[window.slices]
 
-    def leaking(self, window: Region) -> NDArray[np.bool_] | None:
-        """(h, w) of a window: paper that takes on colour; None where there is none."""
-        return None if self.leaks is None else self.leaks[window.slices] > 0
+    def leaking(self, window: Region) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+        """(h, w) each of a window: paper that takes on colour, and what stays white; None where none takes on any."""
+        if self.leaks is None:
+            return None
+        leaks = self.leaks[window.slices] > 0
+        return (leaks, self.paper[window.slices] & ~leaks) if leaks.any() else None
 
 
 def drawing_of(page: PageImage, mode: str, number: int | None = None, finder: PaperFinder | None = None) -> Drawing:
@@ -80,11 +83,14 @@ def levelled(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def labelled(
-    gray: NDArray[np.uint8], size: tuple[int, int], multiple_of: int, leaks: NDArray[np.bool_] | None = None
+    gray: NDArray[np.uint8],
+    size: tuple[int, int],
+    multiple_of: int,
+    leaking: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
 ) -> NDArray[np.int64]:
     """Regions of a page for the net's grid: half of `size` (height, width) rounded up to `multiple_of`.
 
-    What `leaks` holds of a region, if that is a part of it, is a region of its own.
+    A region that holds paper which takes on colour is two: what stays white of it, and the rest (see Drawing.leaking).
     """
     height, width = (-(-side // multiple_of) * multiple_of // 2 for side in size)
     small = (max(1, size[1] // 2), max(1, size[0] // 2))
@@ -92,11 +98,23 @@ def labelled(
     small_page = cv2.resize(gray, small, interpolation=cv2.INTER_AREA)
     padded = cv2.copyMakeBorder(small_page, *margin, cv2.BORDER_REPLICATE)
     labels = regions(np.asarray(padded, np.uint8)).astype(np.int64)
-    if leaks is None or not leaks.any():
+    if leaking is None:
         return labels
-    share = cv2.resize(leaks.astype(np.float32), small, interpolation=cv2.INTER_AREA)
-    apart = cv2.copyMakeBorder(share, *margin, cv2.BORDER_CONSTANT, value=0) > 0.5
-    return np.asarray(np.unique(2 * labels + apart, return_inverse=True)[1].reshape(labels.shape), np.int64)
+    colour, white = (
+        cv2.copyMakeBorder(
+            cv2.resize(mask.astype(np.float32), small, interpolation=cv2.INTER_AREA),
+            *margin,
+            cv2.BORDER_CONSTANT,
+            value=0,
+        )
+        for mask in leaking
+    )
+    split = np.bincount(labels[colour > 0.5], minlength=int(labels.max()) + 1) > 0
+    parts_of, _ = components(split[labels] & (white <= 0.5), 4)
+    beside = np.bincount(parts_of[colour > 0.5], minlength=int(parts_of.max()) + 1) > 0
+    beside[0] = False
+    rest = beside[parts_of]
+    return np.asarray(np.unique(2 * labels + rest, return_inverse=True)[1].reshape(labels.shape), np.int64)
 
 
 def whole_regions(share: Tensor, labels: Tensor) -> Tensor:
