@@ -1,11 +1,14 @@
 """What the painter does with references, tones and chapters; no figure of `train evaluate` is repeated here.
 
-    python benchmarks/painter.py PAGES CHAPTER [--model painter] [--limit N] [--only speed]
+    python benchmarks/painter.py PAGES CHAPTER [--stories PICTURES] [--model painter] [--limit N] [--only speed]
 
-PAGES is a folder of coloured pages of one title that was not trained on; CHAPTER a folder of black-and-white pages.
+PAGES is a folder of coloured pages of one title that was not trained on; CHAPTER a folder of black-and-white pages;
+PICTURES a folder of coloured pictures STORY__NUMBER of stories that were not trained on.
 Formulas: dab is the mean Euclidean error of (a*, b*) against the truth (CIE Lab, D65). Prints:
 
 reference   dab in gray without a reference, with the next page of the title as reference, and what that is worth
+stories     the same for the second and the last picture of every story with the one before as reference, in gray and
+            drawn in ink and tone (train.evaluate, seeds 0, 1, ...), and the dab of the drawing itself
 rotated     the same reference with its hues turned by 120 degrees: how far the result's hues turned (circular mean over
             the places with C* > 8 in both), and the share of places that turned by 60-180 degrees
 tones       one drawing under two seeds of tone and shifted by 16 px: mean dE (CIE76) of the colours laid under the ink,
@@ -38,6 +41,7 @@ from mangapaint.paint.consistency import consistency
 from mangapaint.paint.drawing import drawing_of
 from mangapaint.settings import EngineSettings, Limits, PaintSettings, Settings
 from train.corpus import pictures
+from train.evaluate import black_and_white
 from train.metrics import colour_row, lab
 from train.single import Single
 from train.synth.manga import MangaOptions, manga_like
@@ -110,6 +114,25 @@ def references(bench: Bench, pages: Sequence[Picture], folder: Path) -> None:
     worth = 100 * (1 - np.mean(led) / np.mean(alone))
     print(f"reference: dab {np.mean(alone):.2f} without, {np.mean(led):.2f} with one page: {worth:.1f} % less")
     print(f"rotated: hues turned by {np.mean(angles):.0f} degrees (asked {TURN:.0f}); {np.mean(shares):.2f} of places")
+
+
+def stories(bench: Bench, folder: Path) -> None:
+    titles: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        titles.setdefault(path.stem.partition("__")[0], []).append(path)
+    pairs = [(told[i], told[i - 1]) for told in titles.values() if len(told) > 1 for i in sorted({1, len(told) - 1})]
+    for kind in ("gray", "toned"):
+        rows = []
+        for number, (path, reference) in enumerate(pairs):
+            truth = pixels.decode(path.read_bytes(), Limits()).pixels
+            page = black_and_white(truth, kind, number)
+            made = (page, bench.painted(page, references=()), bench.painted(page, references=(reference,)))
+            rows.append([colour_row(each, truth)["dab"] for each in made])
+        itself, alone, led = np.mean(rows, axis=0)
+        print(
+            f"stories, {kind}: dab {itself:.2f} of the drawing, {alone:.2f} without, {led:.2f} with one picture of the "
+            f"story: {100 * (1 - led / alone):.1f} % less ({len(pairs)} pairs)"
+        )
 
 
 def tones(bench: Bench, pages: Sequence[Picture]) -> None:
@@ -189,7 +212,8 @@ def main() -> None:
     parser.add_argument("chapter", type=Path)
     parser.add_argument("--model", default="painter")
     parser.add_argument("--limit", type=int, default=0)
-    parser.add_argument("--only", choices=("reference", "tones", "chapter", "speed"))
+    parser.add_argument("--only", choices=("reference", "stories", "tones", "chapter", "speed"))
+    parser.add_argument("--stories", type=Path, help="folder of pictures STORY__NUMBER")
     options = parser.parse_args()
     bench = Bench(options.model)
     files = [path for path in sorted(options.chapter.iterdir()) if path.suffix.lower() in {".png", ".jpg", ".webp"}]
@@ -202,6 +226,8 @@ def main() -> None:
             "tones": lambda: tones(bench, coloured),
             "reference": lambda: references(bench, coloured, Path(folder)),
         }
+        if (told := options.stories) is not None:
+            parts["stories"] = lambda: stories(bench, told)
         for name, part in parts.items():
             if options.only in (None, name):
                 part()

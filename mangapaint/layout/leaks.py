@@ -62,7 +62,7 @@ def leaks(gray: Gray, margins: Mask, sure: NDArray[np.float32]) -> NDArray[np.fl
     square = np.ones((THINNEST, THINNEST), np.uint8)
     thick = cv2.morphologyEx((verdict & inside).astype(np.uint8), cv2.MORPH_OPEN, square)
     found = kept(np.asarray(thick, np.uint8), inside)
-    grown = cv2.dilate(found, square) * (verdict | ~inside)
+    grown = np.asarray(cv2.dilate(found, square) * (verdict | ~inside), np.uint8)
     grown |= rims(grown, inside)
     left, steps = inside & (grown == 0), grown * FADE
     for step in range(FADE):  # paper that no line keeps apart
