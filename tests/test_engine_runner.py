@@ -221,3 +221,17 @@ def test_batch_setting_is_kept_to_but_not_above_the_ceiling() -> None:
     engine.run("net", engine.prepare(OomNet(3 * 16 * 16)), torch.rand(6, 1, 16, 16))
     assert engine.fitting_batch("net", 16, 16) == 3
     assert engine.fitting_batch("net", 32, 16) == 6
+
+
+def test_one_number_that_stands_for_a_picture_stays_one_number(engine: Engine) -> None:
+    seen = []
+
+    def net(x: Tensor, hints: Tensor) -> Tensor:
+        seen.append(hints.untyped_storage().nbytes())
+        return x + hints
+
+    x = torch.rand(2, 1, 8, 8)
+    result = engine.run("net", net, x, torch.full((1, 1, 1, 1), 0.5).expand(2, 1, 8, 8))
+    assert isinstance(result, Tensor)
+    assert (result - x - 0.5).abs().max() < 1e-6
+    assert seen == [4]

@@ -58,12 +58,15 @@ class Engine:
         """The same net on the device: in its precision, channels last, for inference only.
 
         Args:
-            net: changed in place.
+            net: changed in place; modules that have a method `fold` are told to make their weights ready for use.
             dtypes: that the net can run in; where the device's is not among them it is left in float32.
 
         Raises:
             OutOfMemoryError: the weights alone do not fit.
         """
+        for part in net.modules():
+            if callable(fold := getattr(part, "fold", None)):
+                fold()
         try:
             # One after the other: the overload that takes all three confuses both reader and type checker.
             dtype = self.device.dtype if dtypes is None or self.device.dtype in dtypes else torch.float32
@@ -257,6 +260,9 @@ class Engine:
         dtype = x.dtype
         if net is not None and x.is_floating_point():
             dtype = _dtype_of(net) or self.device.dtype
+        if x.dim() == 4 and all(not step or n == 1 for step, n in zip(x.stride(), x.shape, strict=True)):
+            # One number everywhere, as of hints that nobody gave.
+            return x[:1, :1, :1, :1].to(self.device.torch_device, dtype).expand(x.shape)
         layout = torch.channels_last if x.dim() == 4 else torch.preserve_format
         return x.to(self.device.torch_device, dtype, memory_format=layout)
 
