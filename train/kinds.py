@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mangapaint.models.painter_net import PainterNet, pooled
+from mangapaint.models.painter_blocks import pooled
+from mangapaint.models.painter_net import PainterNet
 from train.corpus import Corpus, Picture, manifest
 from train.synth.manga import MangaOptions, manga_like
 

@@ -7,13 +7,15 @@ the same.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mangapaint.models.painting import Kin
-from mangapaint.models.regional import keys_of, mean_by
+from mangapaint.models.regional import keys_of
 
 KINDRED = 30.0
 """Sharpness of the likeness (cosine) by which a region finds its kin on other pages."""
@@ -34,14 +36,38 @@ SKIN_WEIGHT = 1.5
 to skin."""
 DECISION = 0.4
 """Temperature at which votes are as decided after settling as before."""
+LEAST = -80.0
+"""Logarithm under which a share is not computed: float32 ends at -87, and exp is slow from there on."""
+STRIP = 8
+"""Rows of votes that a CPU works on at a time: what is in its cache need not be fetched again for every step."""
 ROWS = 512
 """Regions that are compared with all others at once: bounds the memory."""
 
 
-def ballots_of(votes: Tensor) -> Tensor:
-    """(N, K, h, w) logits -> (N, 2 h 2 w, K) log shares at twice the size, the colours of a place side by side."""
-    shares = F.log_softmax(votes.permute(0, 2, 3, 1), 3).permute(0, 3, 1, 2)
-    return F.interpolate(shares, scale_factor=2, mode="bilinear", align_corners=False).permute(0, 2, 3, 1).flatten(1, 2)
+class Common(NamedTuple):
+    """What regions vote for: ballots (R, K), regions (h, w) int64 labels 0..R - 1, weight against each place's vote."""
+
+    ballots: Tensor
+    regions: Tensor
+    weight: float
+
+
+def shares_of(votes: Tensor) -> Tensor:
+    """(N, K, h, w) logits -> (N, K, h, w) log shares, the colours of a place side by side in memory."""
+    return F.log_softmax(votes.permute(0, 2, 3, 1), 3).permute(0, 3, 1, 2)
+
+
+def ballots_of(shares: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """(K, h, w) log shares at twice the size, strip by strip: which of the 2 h 2 w places, and their (P, K) ballots."""
+    height, width = shares.shape[1:]
+    step = STRIP if shares.is_cpu else height
+    page = shares.permute(1, 2, 0)[None].permute(0, 3, 1, 2)  # with the strides of a picture that is channels last
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        above, below = max(0, top - 1), min(height, bottom + 1)
+        large = F.interpolate(page[:, :, above:below], scale_factor=2, mode="bilinear", align_corners=False)
+        rows = large[0, :, 2 * (top - above) : 2 * (bottom - above)].permute(1, 2, 0)
+        yield slice(4 * top * width, 4 * bottom * width), rows.flatten(0, 1)
 
 
 def agreed(mean: Tensor, cells: Tensor, descriptors: Tensor, regions: Tensor, kin: Kin) -> Tensor:
@@ -126,21 +152,39 @@ def entropy(ballots: Tensor) -> float:
     return -float((shares.exp() * shares).sum(1).mean())
 
 
-def elected(ballots: Tensor, colours: Tensor, temperature: float) -> Tensor:
-    """Annealed mean (Zhang et al. 2016) of the colours that are voted for.
+def elected(shares: Tensor, colours: Tensor, temperature: float, common: Common | None = None) -> Tensor:
+    """Annealed mean (Zhang et al. 2016) of the colours that are voted for, at twice the size.
 
     Args:
-        ballots: (P, K) log shares; written over.
+        shares: (K, h, w) log shares.
         colours: (K, 3).
         temperature: under 1 the favourite counts for more.
+        common: votes along, for regions of (2 h, 2 w).
 
     Returns:
-        (P, 3).
+        (2 h 2 w, 3).
     """
-    return F.linear(torch.softmax(ballots.div_(temperature), 1), colours.T.contiguous())
+    height, width = shares.shape[1:]
+    weights = torch.cat([colours.T, colours.new_ones(1, len(colours))])  # the last one counts
+    result = shares.new_empty(4 * height * width, 4)
+    own, label, said = 1 / temperature, None, None
+    if common is not None:
+        own, label = own * (1 - common.weight), common.regions.flatten()
+        favourite = common.ballots.amax(1, keepdim=True)  # becomes 0, so that not all shares of a place underflow
+        said = (common.ballots - favourite) * (common.weight / temperature)
+    for places, ballots in ballots_of(shares):
+        if said is None or label is None:
+            ballots = ballots * own
+        else:
+            ballots = said.index_select(0, label[places]).add_(ballots, alpha=own)
+        torch.mm(ballots.clamp_min_(LEAST).exp_(), weights.T, out=result[places])
+    return result[:, :3] / result[:, 3:]
 
 
-def by_region(ballots: Tensor, regions: Tensor) -> Tensor:
-    """(R, K) mean of the (h w, K) ballots of each label of (h, w)."""
+def by_region(shares: Tensor, regions: Tensor) -> Tensor:
+    """(R, K) mean over each label of (2 h, 2 w) of the (K, h, w) log shares at twice the size."""
     label = regions.flatten()
-    return mean_by(ballots, label, int(label.max()) + 1)
+    total = shares.new_zeros(int(label.max()) + 1, len(shares))
+    for places, ballots in ballots_of(shares):
+        total.index_add_(0, label[places], ballots)
+    return total / torch.bincount(label).clamp_min(1)[:, None]

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mangapaint.models.election import agreed, ballots_of, by_region, elected, settled
+from mangapaint.models.election import Common, agreed, by_region, elected, settled, shares_of
 from mangapaint.models.lab import rgb_to_lab
-from mangapaint.models.painter_blocks import PALETTE, PaletteKeys, Residual, SelfAttention, unit
+from mangapaint.models.painter_blocks import (
+    PALETTE,
+    PaletteKeys,
+    Residual,
+    SelfAttention,
+    four_at_once,
+    pooled,
+    unit,
+    unshuffled,
+)
+from mangapaint.models.painter_blocks import PainterConfig as PainterConfig
 from mangapaint.models.painting import Guide, Kin, Memory
 from mangapaint.models.regional import keys_of, mean_by
 
@@ -42,26 +51,6 @@ ABSENT = -30.0
 """Logit of a colour that is not in the palette."""
 DOUBT = 1e-3
 """Share of a recalled colour below which it counts as not recalled."""
-
-
-@dataclass(frozen=True, slots=True)
-class PainterConfig:
-    """Sizes: channels and residual blocks at strides 4, 8, 16 and 32; `bank` palettes travel with the weights."""
-
-    channels: tuple[int, ...] = (48, 96, 160, 256)
-    blocks: tuple[int, ...] = (1, 2, 2, 3)
-    embedding: int = 256
-    heads: int = 4
-    colours: int = 40
-    """Heaviest colours of the palette that places vote for."""
-    key_width: int = 64
-    bank: int = 24
-    descriptor: int = 0
-    """Width of the descriptors by which places are looked up in a memory; 0 is a net without one."""
-    kinds: int = 0
-    """Kinds of coloured art whose typical palettes travel with the weights (see `kinds_of`)."""
-    latent: int = 0
-    """Numbers of noise that say what a palette does not: which thing gets which of its colours; 0 is a net without."""
 
 
 class Seen(NamedTuple):
@@ -160,6 +149,15 @@ class PainterNet(nn.Module):
         y: Tensor = x * (1 + scale) + shift
         return y
 
+    def merged(self, level: int, x: Tensor, embedding: Tensor) -> Tensor:
+        """Merge, then `modulated`; where the batch is told one palette, its scale and shift go into the weights."""
+        merge = cast(nn.Conv2d, self.merge[level])
+        if len(embedding) > 1:
+            return self.modulated(level, merge(x), embedding)
+        scale, shift = self.film[level](embedding)[0].chunk(2)
+        weight, bias = merge.weight * (1 + scale)[:, None, None, None], cast(Tensor, merge.bias) * (1 + scale) + shift
+        return F.conv2d(x, weight, bias)
+
     def look(self, page: Tensor, hints: Tensor, palette: Tensor, latent: Tensor | None = None) -> Seen:
         """See `forward` for the arguments; without a latent the net decides for the likeliest colouring."""
         if not palette.shape[1]:
@@ -174,19 +172,19 @@ class PainterNet(nn.Module):
             if level < 3:
                 skips.append(x)
                 x = self.down[level](x)
-        x = self.bottom(self.modulated(3, x, embedding))
+        x = unit(self.bottom(self.modulated(3, x, embedding)))
         descriptors = x.new_zeros(len(x), 0, 1, 1)
         for level in (2, 1, 0):
-            x = self.merge[level](torch.cat([F.pixel_shuffle(self.up[level](unit(x)), 2), skips[level]], 1))
-            x = self.decoder[level](self.modulated(level, x, embedding))
+            x = torch.cat([F.pixel_shuffle(self.up[level](x), 2), skips[level]], 1)
+            x = unit(self.decoder[level](self.merged(level, x, embedding)))
             if level == 1 and self.config.descriptor:
-                descriptors = F.normalize(self.describe(unit(x)).float(), dim=1)
-        return Seen(unit(x), descriptors)
+                descriptors = F.normalize(self.describe(x).float(), dim=1)
+        return Seen(x, descriptors)
 
     def entered(self, page: Tensor, hints: Tensor) -> Tensor:
         """(N, channels[0], H / 4, W / 4); where nobody gave a hint, which is usual, their zeros are left out."""
         told = torch.cat([page, hints], 1) if bool(hints[:, 3].any()) else page
-        places = F.pixel_unshuffle(told, 4)
+        places = unshuffled(told, 4)
         return F.conv2d(places, self.stem.weight[:, : places.shape[1]], self.stem.bias, padding=1)
 
     def recalled(self, descriptors: Tensor, memory: Memory, cells: Tensor, given: Tensor) -> Tensor:
@@ -246,17 +244,29 @@ class PainterNet(nn.Module):
         """See `forward`; for pages that are `shaded` (N,) see Guide."""
         x = seen.features
         free = not palette.shape[1]
+        in_ink = shaded is not None and not bool(shaded.any())
         cells, colours, votes = self.remembered(seen, palette, memory)
         with torch.no_grad():  # votes learn from their own loss: an L1 loss would teach them the average again
             usual = (FREE_TEMPERATURE, FREE_TOGETHER) if free else (temperature, TOGETHER)
             soft = usual if free else (SHADED_TEMPERATURE, SHADED_TOGETHER)
             how = [soft if shaded is not None and bool(shaded[i]) else usual for i in range(len(votes))]
             mean = self.colour_of(votes, seen, cells, colours, how, regions, kin)
-        coarse = F.avg_pool2d(mean, 2).to(x.dtype, memory_format=torch.channels_last)
-        y = torch.tanh(self.head(torch.cat([x, coarse], 1)).float())
-        paint = torch.sigmoid(torch.logit(mean.clamp(0.02, 0.98)) + REFINEMENT * y[:, :3])
+        y = torch.tanh(self.refined(x, mean, 3 if in_ink else 5).float())
+        start = mean.clamp(0.02, 0.98)
+        paint = start / (start + (1 - start) * torch.exp(-REFINEMENT * y[:, :3]))  # logits added
+        if in_ink:
+            return F.pad(paint.contiguous(), (0, 0, 0, 0, 0, 2)), votes, cells
         ab = rgb_to_lab(mean)[:, 1:] / 110 * (FREE_GAIN if free else 1) + 0.2 * REFINEMENT * y[:, 3:]
         return torch.cat([paint, ab], 1), votes, cells
+
+    def refined(self, x: Tensor, mean: Tensor, count: int) -> Tensor:
+        """(N, count, H / 2, W / 2): the first `count` of the head's five changes, before tanh."""
+        coarse = F.avg_pool2d(mean, 2).to(x.dtype, memory_format=torch.channels_last)
+        fine, last = self.head[:-1](torch.cat([x, coarse], 1)), cast(nn.Conv2d, self.head[-1])
+        weight, bias = last.weight[:count], cast(Tensor, last.bias)[:count]
+        if count > 4 or not x.is_cpu or torch.is_grad_enabled():
+            return F.conv2d(fine, weight, bias, padding=1)
+        return four_at_once(fine, weight, bias)
 
     def remembered(self, seen: Seen, palette: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor, Tensor]:
         """Cells (N, K), their sRGB (N, K, 3), and what places vote together with the memory (N, K, H / 4, W / 4)."""
@@ -283,13 +293,14 @@ class PainterNet(nn.Module):
         """
         n, _, height, width = votes.shape
         mean = []
-        for i, (ballots, (temperature, together)) in enumerate(zip(ballots_of(votes), how, strict=True)):
+        for i, (shares, (temperature, together)) in enumerate(zip(shares_of(votes), how, strict=True)):
+            told = None
             if regions is not None:
-                common = by_region(ballots, regions[i])
+                common = by_region(shares, regions[i])
                 if kin is not None:
                     common = agreed(common, cells[i], seen.descriptors[i], regions[i], kin)
-                ballots.lerp_(common.index_select(0, regions[i].flatten()), together)
-            mean.append(elected(ballots, colours[i].float(), temperature))
+                told = Common(common, regions[i], together)
+            mean.append(elected(shares, colours[i].float(), temperature, told))
         return torch.stack(mean).transpose(1, 2).reshape(n, 3, 2 * height, 2 * width)
 
     def forward(
@@ -371,17 +382,11 @@ class PainterNet(nn.Module):
         cells, _, votes = self.remembered(seen, guide.palette, guide.memory)
         label = guide.regions[0].flatten()
         marks = torch.stack([blank, torch.zeros_like(blank) if skin is None else skin]).flatten(1).T.float()
-        mean = mean_by(torch.cat([ballots_of(votes)[0], marks], 1), label, int(label.max()) + 1)
+        mean, marked = by_region(shares_of(votes)[0], guide.regions[0]), mean_by(marks, label, int(label.max()) + 1)
         known, keys = keys_of(seen.descriptors[0], guide.regions[0])
-        size = torch.bincount(label)[known] * (mean[known, -2] < 0.5)
+        size = torch.bincount(label)[known] * (marked[known, 0] < 0.5)
         order = size.argsort(descending=True, stable=True)[:most]
         order = order[size[order] > 0]
         spread = mean.new_full((len(order), PALETTE), math.log(DOUBT))
-        ballots = spread.scatter_(1, cells.expand(len(order), -1), mean[known[order], :-2])
-        return Kin(keys[order], ballots, mean[known[order], -1] > 0.5)
-
-
-def pooled(seen: Seen) -> Tensor:
-    """(N, 2 (channels + D)) float32: mean and deviation over the page of what the net found on it."""
-    found = [each.float().flatten(2) for each in seen]
-    return torch.cat([part for each in found for part in (each.mean(2), each.std(2))], 1)
+        ballots = spread.scatter_(1, cells.expand(len(order), -1), mean[known[order]])
+        return Kin(keys[order], ballots, marked[known[order], 1] > 0.5)

@@ -46,7 +46,8 @@ class Guide:
         memory: coloured places to follow, for nets that can.
         kin: like regions of other pages to agree with, for nets that can.
         shaded: (N,) bool, pages that are true luminance and keep their own shades: nets that vote may do so more
-            softly there; None where none is.
+            softly there; None: votes are as on none, and a*, b* are wanted all the same. Where no page of the batch
+            is shaded, a net may leave its a*, b* at 0: nobody looks at them.
         latent: (N, net.latent_size) noise, for nets that have `latent_size`; None leaves it to the net, which
             draws it by `seed` or takes the likeliest.
     """
