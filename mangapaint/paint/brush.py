@@ -21,7 +21,7 @@ from mangapaint.page import Region
 from mangapaint.paint.compose import joint_upsample
 from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, labelled, reduced, stitched, whole_regions
 from mangapaint.paint.faces import FaceFinder
-from mangapaint.paint.firstlook import RememberingNet
+from mangapaint.paint.firstlook import RememberingNet, unhinted
 from mangapaint.paint.hints import Cue, palettes
 from mangapaint.paint.look import Look, look_of
 from mangapaint.paint.memory import ChapterMemory
@@ -148,9 +148,11 @@ class Brush:
             white = self.moved([d.white(window) for d in drawings])[:, None]
             labels = self.moved([self.regions(d, window, size) for d in drawings])
             page, share = reduced(gray.float() / 255, size), reduced(white, size)
-            given = [np.zeros((4, *size), np.float32) if c is None else c.part(window, whole, size) for c in cues]
+            nothing = np.zeros((4, *size), np.float32)
+            given = [nothing if c is None else c.part(window, whole, size) for c in cues]
+            hints = None if all(c is None for c in cues) else self.moved(given)
             shaded = torch.tensor([d.mode == "gray" for d in drawings], device=page.device)
-            output, descriptors = self.run_net(page, self.moved(given), palettes(self.palette, cues), labels, shaded)
+            output, descriptors = self.run_net(page, hints, palettes(self.palette, cues), labels, shaded)
             found.append(torch.cat([output, whole_regions(share, labels)], 1))
             for i, each in enumerate(drawings):
                 if each.number is not None:
@@ -168,27 +170,31 @@ class Brush:
         return torch.from_numpy(np.stack(arrays)).to(self.engine.device.torch_device)
 
     def run_net(
-        self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor, shaded: Tensor
+        self, page: Tensor, hints: Tensor | None, palette: Tensor, labels: Tensor, shaded: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Net and upsampling along the drawing's edges.
 
         Args:
             page: (N, 1, h, w) in 0..1.
-            hints: (N, 4, h, w), see PaintingNet.paints.
+            hints: (N, 4, h, w), see PaintingNet.paints; None where nobody gave any.
             palette: (N, 216).
             labels: (N, H / 2, W / 2) int64 regions, H and W being h and w rounded up to what the net takes.
             shaded: (N,) bool, pages that keep their luminance.
 
         Returns:
-            (N, 5, h, w): paint sRGB in 0..1, ab in Lab units; and the net's descriptors of the padded page, if any.
+            (N, 5, h, w): paint sRGB in 0..1, ab in Lab units (0 where no page is shaded); and the net's descriptors of
+            the padded page, if any.
         """
         height, width = page.shape[-2:]
         margin = (0, -width % self.net.multiple_of, 0, -height % self.net.multiple_of)
-        padded, hints = F.pad(page, margin, mode="replicate"), F.pad(hints, margin)
+        padded = F.pad(page, margin, mode="replicate")
+        hints = unhinted(padded) if hints is None else F.pad(hints, margin)
         output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels, shaded)
         output, descriptors = output if isinstance(output, tuple) else (output, None)
-        full = joint_upsample(output.float(), padded)[:, :, :height, :width]
-        return torch.cat([full[:, :3], full[:, 3:] * 110], 1), descriptors
+        needed = output if bool(shaded.any()) else output[:, :3]
+        full = joint_upsample(needed.float(), padded)[:, :, :height, :width]
+        ab = full[:, 3:] * 110 if full.shape[1] > 3 else torch.zeros_like(full[:, :2])
+        return torch.cat([full[:, :3], ab], 1), descriptors
 
     def paint_of(
         self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor, shaded: Tensor

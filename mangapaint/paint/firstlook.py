@@ -146,7 +146,7 @@ class View:
         self.blank = F.avg_pool2d(share, 2)[0, 0] > 0.5
         labels = labelled(gray, self.size, self.multiple_of, drawing.leaking(window))
         self.labels = torch.from_numpy(labels)[None]
-        self.hints = self.page.new_zeros(1, 4, *self.page.shape[-2:])
+        self.hints = unhinted(self.page)
 
     @property
     def margin(self) -> tuple[int, int, int, int]:
@@ -154,6 +154,11 @@ class View:
 
     def padded(self, x: Tensor) -> Tensor:
         return F.pad(x, self.margin, mode="replicate")
+
+
+def unhinted(page: Tensor) -> Tensor:
+    """(N, 4, h, w) hints that nobody gave for (N, 1, h, w) pages: zeros that take no memory."""
+    return page.new_zeros(1, 1, 1, 1).expand(len(page), 4, *page.shape[2:])
 
 
 def skin_of(labels: NDArray[np.int64], faces: Sequence[Face], down: float, across: float) -> NDArray[np.bool_]:
