@@ -187,6 +187,15 @@ def test_one_table_holds_every_input_and_everything_a_model_can_be_told(weights:
     assert len(said["rows"]) == len(lines)
 
 
+def test_models_can_be_compared_by_what_they_make_of_the_page_alone(weights: Path, sets: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(weights.read_bytes())
+    models = evaluate.those_for((str(weights), str(other)), "colorize")
+    assert not evaluate.those_for(models, "upscale")
+    lines = evaluate.colour(sets, evaluate.Plan(models, ("gray",), 1, alone=True), CPU, lambda _: None)
+    assert {line.system for line in lines} == {"identity", "tiny", "other"}
+
+
 def test_a_folder_without_pictures_is_an_error_that_names_it(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no pictures in .*empty"):

@@ -87,10 +87,13 @@ def fit_panels(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Name of a model, a .safetensors file, or 'all' registered ones.")],
+    model: Annotated[
+        str, typer.Argument(help="Names of models or .safetensors files, joined by commas, or 'all' registered ones.")
+    ],
     source: Annotated[
         Path, typer.Argument(help="Folder (or folder of folders) or zip of pictures never trained on.", exists=True)
     ],
+    alone: Annotated[bool, typer.Option("--alone", help="From the page alone: neither palette nor cue.")] = False,
     inputs: Annotated[list[str] | None, typer.Option("--input", help="gray, toned, ink, sketch; repeatable.")] = None,
     limit: Annotated[int, typer.Option(help="Pictures of each folder; 0 takes all.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the drawings and of the bootstrap.")] = 0,
@@ -105,26 +108,27 @@ def evaluate(
 
     engine = EngineSettings(device=device)
     every = model == "all"
-    if not every and evaluation.is_for(model, "portrait"):
+    named = tuple(model.split(","))
+    if not every and evaluation.those_for(named, "portrait"):
         from train import portraits
 
         lines = portraits.portraits(
-            model, source, engine, limit, seed, lambda line: print(line, file=sys.stderr, flush=True)
+            named[0], source, engine, limit, seed, lambda line: print(line, file=sys.stderr, flush=True)
         )
         if output is not None:
             atomic.write(output, report.written(lines, source.name, seed).encode())
         print(report.text(lines, source.name, seed))
         return
-    if every or evaluation.is_for(model, "colorize"):
-        models = evaluation.registered("colorize") if every else (model,)
-        plan = evaluation.Plan(models, tuple(inputs or evaluation.INPUTS), limit, seed)
+    colorizers = evaluation.registered("colorize") if every else evaluation.those_for(named, "colorize")
+    if colorizers:
+        plan = evaluation.Plan(colorizers, tuple(inputs or evaluation.INPUTS), limit, seed, alone)
         lines = evaluation.colour(source, plan, engine, lambda line: print(line, file=sys.stderr, flush=True))
         if output is not None:
             atomic.write(output, report.written(lines, source.name, seed).encode())
         print(report.text(lines, source.name, seed))
     sharp = source / "sr" / "truth" if every else source
-    for name in evaluation.registered("upscale") if every else (model,):
-        if sharp.exists() and evaluation.is_for(name, "upscale"):
+    for name in evaluation.registered("upscale") if every else evaluation.those_for(named, "upscale"):
+        if sharp.exists():
             rows = evaluation.sharpness(sharp, name, engine)
             print(f"\n{metrics.table(rows, 'input | system')}\n\n{metrics.legend(['psnr_y', 'ssim_y'])}")
 

@@ -48,12 +48,14 @@ class Plan:
         inputs: kinds of black and white, of INPUTS.
         limit: pictures of each set, spread evenly; 0 takes all.
         seed: of the drawings and of the bootstrap.
+        alone: models see the page alone; else also, in further rows, the truth's palette or the blurred truth.
     """
 
     models: tuple[str, ...]
     inputs: tuple[str, ...] = INPUTS
     limit: int = 0
     seed: int = 0
+    alone: bool = False
 
 
 def black_and_white(picture: Picture, kind: str, seed: int) -> Picture:
@@ -156,7 +158,7 @@ def colour(source: Path, plan: Plan, engine: EngineSettings, tell: Tell = print)
                 pages = [black_and_white(truth, kind, plan.seed + i) for i, truth in enumerate(truths)]
                 systems: list[tuple[str, Callable[[int], Picture]]] = [("identity", pages.__getitem__)]
                 for painter in painters:
-                    for told in painter.told:
+                    for told in painter.told[: 1 if plan.alone else None]:
                         systems.append((painter.name + told, painting(painter, pages, truths, told)))
                 for system, paint in systems:
                     start = time.monotonic()
@@ -221,6 +223,6 @@ def registered(task: str) -> tuple[str, ...]:
     return tuple(spec.name for spec in REGISTRY.values() if spec.task == task)
 
 
-def is_for(model: str, task: str) -> bool:
-    """Whether a model, by name or file, is for a task."""
-    return store.resolve(model)[1].task == task
+def those_for(models: Sequence[str], task: str) -> tuple[str, ...]:
+    """Those of the models, names or files, that are for a task."""
+    return tuple(model for model in models if store.resolve(model)[1].task == task)
