@@ -356,3 +356,11 @@ def test_models_are_listed_and_described(run: Run) -> None:
     assert "colorize" in run.out
     assert run("models", "info", "no-such-model") == ExitCode.USAGE
     assert run("models", "verify", "no-such-model") == ExitCode.USAGE
+
+
+def test_a_tier_of_two_nets_is_described_and_fetched_whole(run: Run) -> None:
+    assert run("models", "info", "quality") == 0
+    names = [line.split()[1] for line in run.out.splitlines() if line.startswith("name:")]
+    assert names == ["upscaler-quality", "upscaler-clean"]
+    assert run("models", "pull", "quality", "--offline") == 0
+    assert [line.rsplit("/", 1)[1] for line in run.out.splitlines()] == [f"{name}.safetensors" for name in names]

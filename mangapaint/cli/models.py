@@ -36,21 +36,24 @@ def list_() -> None:
 @app.command()
 def info(context: typer.Context, ref: Ref, offline: flags.Offline = None) -> None:
     """All that is known of one model."""
-    from mangapaint.models import catalog
+    from mangapaint.models import catalog, upscalers
 
     settings = flags.settings_from(context)
-    row = catalog.info(ref, offline=settings.engine.offline, tell=_tell(context))
-    for name, value in _described(row).items():
-        typer.echo(f"{name + ':':17}{printable(str(value))}")
+    for number, net in enumerate(upscalers.nets_of(ref)):
+        row = catalog.info(net, offline=settings.engine.offline, tell=_tell(context))
+        if number:
+            typer.echo()
+        for name, value in _described(row).items():
+            typer.echo(f"{name + ':':17}{printable(str(value))}")
 
 
 @app.command()
 def pull(context: typer.Context, refs: Refs, offline: flags.Offline = None) -> None:
     """Fetch weights that are not here yet, and check them."""
-    from mangapaint.models import catalog
+    from mangapaint.models import catalog, upscalers
 
     settings = flags.settings_from(context)
-    for ref in refs:
+    for ref in [net for ref in refs for net in upscalers.nets_of(ref)]:
         path = catalog.pull(ref, offline=settings.engine.offline, tell=_tell(context))
         typer.echo(printable(str(path)))
 

@@ -21,14 +21,17 @@ def cut_panels(area: Region, rng: np.random.Generator, depth: int = 0) -> list[R
     if not can or depth >= 3 or (depth >= 1 and rng.random() < 0.35):
         return [area]
     axis = int(rng.choice(can)) if area.width < 1.5 * area.height else can[0]
+    return [panel for part in parted(area, axis, gutter, 72, rng) for panel in cut_panels(part, rng, depth + 1)]
+
+
+def parted(area: Region, axis: int, gutter: int, least: int, rng: np.random.Generator) -> tuple[Region, Region]:
+    """Two parts with a gutter between them, side by side (axis 0) or one above the other, of at least `least` px."""
     size = (area.width, area.height)[axis]
-    first = int(rng.integers(72, size - gutter - 72 + 1))
-    rest = size - gutter - first
+    first = int(rng.integers(least, size - gutter - least + 1))
+    rest, after = size - gutter - first, first + gutter
     if axis == 0:
-        parts = [Region(area.x, area.y, first, area.height), Region(area.x + first + gutter, area.y, rest, area.height)]
-    else:
-        parts = [Region(area.x, area.y, area.width, first), Region(area.x, area.y + first + gutter, area.width, rest)]
-    return [panel for part in parts for panel in cut_panels(part, rng, depth + 1)]
+        return Region(area.x, area.y, first, area.height), Region(area.x + after, area.y, rest, area.height)
+    return Region(area.x, area.y, area.width, first), Region(area.x, area.y + after, area.width, rest)
 
 
 def bubble(canvas: Picture, paper: NDArray[np.bool_], area: Region, rng: np.random.Generator) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mangapaint.page import Region
 from train.corpus import Picture
-from train.synth.pages import bubble
+from train.synth.pages import bubble, parted
 
 Mask = NDArray[np.bool_]
 WHITE = 247
@@ -94,14 +94,7 @@ def cut(area: Region, gutter: int, rng: np.random.Generator, depth: int = 0) -> 
     if not can or depth >= 4 or (depth >= 2 and rng.random() < 0.4):
         return [area]
     axis = 1 if 1 in can and (depth == 0 or rng.random() < 0.5) else can[0]
-    size = (area.width, area.height)[axis]
-    first = int(rng.integers(90, size - gutter - 90 + 1))
-    rest = size - gutter - first
-    if axis == 0:
-        parts = [Region(area.x, area.y, first, area.height), Region(area.x + first + gutter, area.y, rest, area.height)]
-    else:
-        parts = [Region(area.x, area.y, area.width, first), Region(area.x, area.y + first + gutter, area.width, rest)]
-    return [panel for part in parts for panel in cut(part, gutter, rng, depth + 1)]
+    return [panel for part in parted(area, axis, gutter, 90, rng) for panel in cut(part, gutter, rng, depth + 1)]
 
 
 def fill(made: Made, panel: Region, art: Picture, options: PaperOptions, rng: np.random.Generator) -> None:
