@@ -53,8 +53,8 @@ def pull(context: typer.Context, refs: Refs, offline: flags.Offline = None) -> N
     from mangapaint.models import catalog, upscalers
 
     settings = flags.settings_from(context)
-    for ref in [net for ref in refs for net in upscalers.nets_of(ref)]:
-        path = catalog.pull(ref, offline=settings.engine.offline, tell=_tell(context))
+    for net in (net for ref in refs for net in upscalers.nets_of(ref)):
+        path = catalog.pull(net, offline=settings.engine.offline, tell=_tell(context))
         typer.echo(printable(str(path)))
 
 
