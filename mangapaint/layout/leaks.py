@@ -30,8 +30,10 @@ RIM = 0.07
 """Share of the reduced page's longest side up to which white between a leak and the border is the leak's own rim."""
 BARE = 0.5
 """Share of the outline of such a rim, or of a spot, that no line keeps apart from the leak."""
-SPOT = 0.001
-"""Share of the page up to which white in the midst of a leak belongs to it."""
+SPOT = 0.003
+"""Share of the page up to which white in the midst of a leak belongs to it, unless it is long as gutters are."""
+COMPACT = 3.0
+"""Ratio of the sides of such a spot."""
 NARROW, LONG = 0.025, 8.0
 """Share of the reduced page's width, and ratio of the sides: what is narrower and longer is a gutter after all."""
 
@@ -104,7 +106,8 @@ def rims(found: Gray, white: Mask) -> Gray:
     fit = np.zeros(len(stats), bool)
     fit[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
     fit[labels[side:-side, side:-side]] = False  # gutters between panels, with the margin that they run into
-    fit |= stats[:, cv2.CC_STAT_AREA] <= SPOT * found.size
+    wide, tall, area = (stats[:, i] for i in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
+    fit |= (area <= SPOT * found.size) & (np.maximum(wide, tall) < COMPACT * np.minimum(wide, tall))
     fit[0] = False
     result = np.zeros_like(found)
     for index in np.flatnonzero(fit):
