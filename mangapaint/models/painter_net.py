@@ -347,7 +347,7 @@ class PainterNet(nn.Module):
 
     def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
         """Paint as of `paints`, and the descriptors of the places: (N, D, h / 8, w / 8)."""
-        seen = self.look(page, hints, guide.palette, guide.latent)
+        seen = self.look(page, hints, guide.palette, guide.latent) if guide.seen is None else Seen(*guide.seen)
         memory, kin = (guide.memory, guide.kin) if self.remembers else (None, None)
         found = self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory, kin, guide.shaded)
         return found[0], seen.descriptors

@@ -48,6 +48,8 @@ class Guide:
         shaded: (N,) bool, pages that are true luminance and keep their own shades: nets that vote may do so more
             softly there; None: votes are as on none, and a*, b* are wanted all the same. Where no page of the batch
             is shaded, a net may leave its a*, b* at 0: nobody looks at them.
+        seen: what a net that remembers found on these very pages when it was told the same palette and latent and no
+            hints (painter_net.Seen), so that it need not look again.
         latent: (N, net.latent_size) noise, for nets that have `latent_size`; None leaves it to the net, which
             draws it by `seed` or takes the likeliest.
     """
@@ -60,6 +62,7 @@ class Guide:
     kin: Kin | None = None
     latent: Tensor | None = None
     shaded: Tensor | None = None
+    seen: tuple[Tensor, Tensor] | None = None
 
 
 class PaintingNet(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -19,6 +20,7 @@ from mangapaint.layout.panels import find_panels
 from mangapaint.models.painting import Guide, PaintingNet
 from mangapaint.page import Region
 from mangapaint.paint.compose import joint_upsample
+from mangapaint.paint.desk import Desk
 from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, labelled, reduced, stitched, whole_regions
 from mangapaint.paint.faces import FaceFinder
 from mangapaint.paint.firstlook import RememberingNet, unhinted
@@ -52,6 +54,7 @@ class Brush:
         file: the palette.toml that is followed, or None.
         latent: (1, net.latent_size) noise of all pages, None where the net decides.
         sightings: what was painted of the chapter so far.
+        desk: what was made of its pages before they are painted.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Brush:
         self.file: PaletteFile | None = None
         self.latent: Tensor | None = None
         self.sightings: list[Sightings] = []
+        self.desk = Desk()
 
     @property
     def look(self) -> Look:
@@ -152,25 +156,40 @@ class Brush:
             given = [nothing if c is None else c.part(window, whole, size) for c in cues]
             hints = None if all(c is None for c in cues) else self.moved(given)
             shaded = torch.tensor([d.mode == "gray" for d in drawings], device=page.device)
-            output, descriptors = self.run_net(page, hints, palettes(self.palette, cues), labels, shaded)
+            seen = None
+            if len(drawings) == 1 and hints is None:
+                seen = self.desk.seen(drawings[0], window, self.palette, self.latent)
+            told = palettes(self.palette, cues)
+            output, descriptors = self.run_net(page, hints, told, labels, shaded, seen)
             found.append(torch.cat([output, whole_regions(share, labels)], 1))
             for i, each in enumerate(drawings):
                 if each.number is not None:
                     what = None if descriptors is None else descriptors[i]
-                    seen = found[-1][i : i + 1], page[i : i + 1], labels[i]
-                    self.sightings.append(self.look.sightings(each.number, *seen, each.mode, what))
+                    shown = found[-1][i : i + 1], page[i : i + 1], labels[i]
+                    self.sightings.append(self.look.sightings(each.number, *shown, each.mode, what))
         return [part[i : i + 1] for part in found for i in range(len(part))]
 
     def regions(self, drawing: Drawing, window: Region, size: tuple[int, int]) -> NDArray[np.int64]:
         """Labels of a window on half the grid of what the net sees, see `labelled`."""
-        return labelled(drawing.gray[window.slices], size, self.net.multiple_of, drawing.leaking(window))
+        known = self.desk.labels(drawing, window)
+        return (
+            known
+            if known is not None
+            else labelled(drawing.gray[window.slices], size, self.net.multiple_of, drawing.leaking(window))
+        )
 
     def moved(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
         """(N, ...) on the device."""
         return torch.from_numpy(np.stack(arrays)).to(self.engine.device.torch_device)
 
     def run_net(
-        self, page: Tensor, hints: Tensor | None, palette: Tensor, labels: Tensor, shaded: Tensor
+        self,
+        page: Tensor,
+        hints: Tensor | None,
+        palette: Tensor,
+        labels: Tensor,
+        shaded: Tensor,
+        seen: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Net and upsampling along the drawing's edges.
 
@@ -180,6 +199,7 @@ class Brush:
             palette: (N, 216).
             labels: (N, H / 2, W / 2) int64 regions, H and W being h and w rounded up to what the net takes.
             shaded: (N,) bool, pages that keep their luminance.
+            seen: what the net found on the page before, see Guide.
 
         Returns:
             (N, 5, h, w): paint sRGB in 0..1, ab in Lab units (0 where no page is shaded); and the net's descriptors of
@@ -189,7 +209,8 @@ class Brush:
         margin = (0, -width % self.net.multiple_of, 0, -height % self.net.multiple_of)
         padded = F.pad(page, margin, mode="replicate")
         hints = unhinted(padded) if hints is None else F.pad(hints, margin)
-        output = self.engine.run("painter", self.paint_of, padded, hints, palette, labels, shaded)
+        call = functools.partial(self.paint_of, seen=seen)
+        output = self.engine.run("painter", call, padded, hints, palette, labels, shaded)
         output, descriptors = output if isinstance(output, tuple) else (output, None)
         needed = output if bool(shaded.any()) else output[:, :3]
         full = joint_upsample(needed.float(), padded)[:, :, :height, :width]
@@ -197,13 +218,19 @@ class Brush:
         return torch.cat([full[:, :3], ab], 1), descriptors
 
     def paint_of(
-        self, page: Tensor, hints: Tensor, palette: Tensor, labels: Tensor, shaded: Tensor
+        self,
+        page: Tensor,
+        hints: Tensor,
+        palette: Tensor,
+        labels: Tensor,
+        shaded: Tensor,
+        seen: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """(N, 5, h / 2, w / 2), see PaintingNet.paints; of a net that remembers also what it describes."""
         memory = self.memory.memory(page.device) if self.memory is not None else None
         kin = self.memory.kin(page.device) if self.memory is not None else None
         latent = None if self.latent is None else self.latent.to(page.device).expand(len(page), -1)
-        guide = Guide(palette, labels, self.settings.vividness, self.settings.seed, memory, kin, latent, shaded)
+        guide = Guide(palette, labels, self.settings.vividness, self.settings.seed, memory, kin, latent, shaded, seen)
         if getattr(self.net, "remembers", False):
             return cast(RememberingNet, self.net).described(page, hints, guide)
         return self.net.paints(page, hints, guide)

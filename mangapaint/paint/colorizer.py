@@ -24,7 +24,7 @@ from mangapaint.paint.brush import Brush
 from mangapaint.paint.choosing import Glance
 from mangapaint.paint.compose import under_ink, under_luminance
 from mangapaint.paint.consistency import Consistency, consistency
-from mangapaint.paint.drawing import Drawing, drawing_of
+from mangapaint.paint.drawing import Drawing
 from mangapaint.paint.enlarge import Enlarger
 from mangapaint.paint.faces import FaceFinder
 from mangapaint.paint.hintfiles import Named, matched
@@ -174,10 +174,12 @@ class Colorizer:
                 cues[place] = read_cue(self.hints[number], pages[place], self.settings.input.limits)
         if self.enlarger is not None and self.enlarges_first:
             pages = [self.enlarger.drawing(page) for page in pages]
-        mode, nobody = self._brush.settings.mode, [None] * len(pages)
-        finder = self._brush.paper
-        drawings = [drawing_of(page, mode, i, finder) for page, i in zip(pages, numbers or nobody, strict=True)]
-        layers = self._brush.layers(drawings, cues)
+        brush, nobody = self._brush, [None] * len(pages)
+        mode, finder, desk = brush.settings.mode, brush.paper, brush.desk
+        drawings = [desk.drawing(page, mode, i, finder) for page, i in zip(pages, numbers or nobody, strict=True)]
+        layers = brush.layers(drawings, cues)
+        for drawing in drawings:
+            desk.drop(drawing)
         results = [self.composed(*each) for each in zip(drawings, layers, cues, strict=True)]
         seconds = (self.engine.seconds - started) / len(pages)
         return [Painted(pixels, seconds) for pixels in results]

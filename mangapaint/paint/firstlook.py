@@ -14,9 +14,11 @@ from torch import Tensor
 
 from mangapaint.engine.runner import Engine, Output
 from mangapaint.layout import strips
+from mangapaint.models.painter_net import Seen
 from mangapaint.models.painting import Guide, Kin, PaintingNet
 from mangapaint.page import Face, PageImage, Region
-from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, drawing_of, labelled, reduced
+from mangapaint.paint.desk import Desk, Found
+from mangapaint.paint.drawing import STRIP_OVERLAP, Drawing, labelled, reduced
 from mangapaint.paint.faces import FaceFinder
 from mangapaint.paint.memory import REGIONS, ChapterMemory, places_of
 from mangapaint.paint.paperfinder import PaperFinder
@@ -36,9 +38,9 @@ class RememberingNet(PaintingNet, Protocol):
 
     def described(self, page: Tensor, hints: Tensor, guide: Guide) -> tuple[Tensor, Tensor]: ...
 
-    def kin_of(
-        self, page: Tensor, hints: Tensor, guide: Guide, blank: Tensor, most: int, skin: Tensor | None = None
-    ) -> Kin: ...
+    def look(self, page: Tensor, hints: Tensor, palette: Tensor, latent: Tensor | None = None) -> Seen: ...
+
+    def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int, skin: Tensor | None = None) -> Kin: ...
 
     def kinds_of(self, page: Tensor, hints: Tensor) -> Tensor: ...
 
@@ -53,6 +55,7 @@ class FirstLook:
         latent: (1, net.latent_size) noise that the pages will be painted with, or None.
         paper: as of Brush.
         finder: of faces, whose skins agree on a colour over the chapter; None where nobody looks for them.
+        desk: keeps what is needed again when the pages are painted.
     """
 
     def __init__(
@@ -63,17 +66,19 @@ class FirstLook:
         latent: Tensor | None = None,
         paper: PaperFinder | None = None,
         finder: FaceFinder | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.engine = engine
         self.net = net
         self.mode = mode
         self.paper = paper
         self.finder = finder
+        self.desk = Desk(0) if desk is None else desk
         self.latent = None if latent is None else latent.to(engine.device.torch_device)
 
     def kinds(self, page: PageImage) -> Tensor:
         """(kinds + 1,) shares: which kind of art a page is of, see PainterNet.kinds_of."""
-        drawing = drawing_of(page, self.mode, finder=self.paper)
+        drawing = self.desk.drawing(page, self.mode, finder=self.paper, keep=True)
         views = [View(drawing, window, self.net) for window in windows_of(drawing)]
         found = [self.engine.run("painter", self.net.kinds_of, view.page, view.hints) for view in views]
         return torch.cat([cast(Tensor, share).float().cpu() for share in found]).mean(0)
@@ -82,7 +87,7 @@ class FirstLook:
         """The memory with the regions of a black-and-white page, coloured by the memory's palette and places."""
         device = self.engine.device.torch_device
         places = memory.memory(device)
-        drawing = drawing_of(page, self.mode, finder=self.paper)
+        drawing = self.desk.drawing(page, self.mode, finder=self.paper, keep=True)
         for window in windows_of(drawing):
             view = View(drawing, window, self.net)
             blank, skin = view.blank.to(device), self.skin(drawing, window, view).to(device)
@@ -96,10 +101,14 @@ class FirstLook:
                 skin: Tensor = skin,
             ) -> Output:
                 guide = Guide(palette, labels, memory=places, latent=self.latent)
-                return cast(tuple[Tensor, ...], self.net.kin_of(page, hints, guide, blank, REGIONS, skin))
+                seen = self.net.look(page, hints, palette, self.latent)
+                return *cast(tuple[Tensor, ...], self.net.kin_among(seen, guide, blank, REGIONS, skin)), *seen
 
-            found = self.engine.run("painter", call, view.page, view.hints, memory.palette, view.labels)
-            memory = memory.with_regions(Kin(*cast(tuple[Tensor, Tensor, Tensor], found)))
+            run = self.engine.run("painter", call, view.page, view.hints, memory.palette, view.labels)
+            *kin, features, descriptors = cast(tuple[Tensor, ...], run)
+            memory = memory.with_regions(Kin(*kin))
+            found = Found((features, descriptors), memory.palette, self.latent)
+            self.desk.keep(drawing, window, view.labels[0].numpy(), found)
         return memory
 
     def skin(self, drawing: Drawing, window: Region, view: View) -> Tensor:

@@ -49,7 +49,9 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
         saved = memory.load(paint.palette, width)
     elif paint.palette is not None:
         brush.file = palettefile.read(paint.palette)
-    look = FirstLook(engine, cast(RememberingNet, brush.net), paint.mode, brush.latent, brush.paper, brush.finder)
+    brush.desk.clear()
+    net = cast(RememberingNet, brush.net)
+    look = FirstLook(engine, net, paint.mode, brush.latent, brush.paper, brush.finder, brush.desk)
     seen = list(choosing.anchors(pages)) if remembers else []
 
     def typical(shown: Sequence[PageImage], *, coloured: bool = True) -> Tensor | None:
