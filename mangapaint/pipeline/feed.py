@@ -105,6 +105,7 @@ class Source:
     def __init__(self, reader: ChapterReader, settings: InputSettings) -> None:
         self.reader = reader
         self.settings = settings
+        self._judged: dict[int, tuple[Verdict, float]] = {}
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -127,8 +128,11 @@ class Source:
     def decode(self, data: bytes) -> PageImage:
         return pixels.decode(data, self.settings.limits, tolerate_truncated=self.settings.tolerate_truncated)
 
-    def judge(self, image: PageImage) -> tuple[Verdict, float]:
-        return verdict(image.pixels, self.settings.color_threshold)
+    def judge(self, index: int, image: PageImage) -> tuple[Verdict, float]:
+        """What a page is, and its colourfulness; remembered."""
+        if index not in self._judged:
+            self._judged[index] = verdict(image.pixels, self.settings.color_threshold)
+        return self._judged[index]
 
 
 class Feed:
@@ -177,7 +181,7 @@ class Feed:
             self._budget.park(cost)
             self._budget.leave(cost)
             return Unreadable(index, sha, error)
-        verdict, value = self._source.judge(image)
+        verdict, value = self._source.judge(index, image)
         return Decoded(index, sha, image, verdict, value, cost)
 
 
@@ -187,12 +191,13 @@ class Closed(MangapaintError):
 
 @dataclass(slots=True, eq=False)
 class Glance:
-    """A page as the painter's `prepare` sees it."""
+    """A page as the painter's `prepare` sees it; a gray one that was judged stays decoded until it is asked for."""
 
     source: Source
     index: int
     _judged: bool = False
     _verdict: Verdict | None = None
+    _image: PageImage | None = None
 
     @property
     def name(self) -> str:
@@ -210,10 +215,13 @@ class Glance:
         if not self._judged:
             self._judged = True
             try:
-                self._verdict = self.source.judge(self.image())[0]
+                image = self.image()
+                self._verdict = self.source.judge(self.index, image)[0]
+                self._image = image if self._verdict is Verdict.GRAY else None
             except PageError:
                 self._verdict = None
         return self._verdict
 
     def image(self) -> PageImage:
-        return self.source.decode(self.source.read(self.index))
+        image, self._image = self._image, None
+        return self.source.decode(self.source.read(self.index)) if image is None else image
