@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,19 +41,21 @@ def palette_with(*cells: int) -> torch.Tensor:
 
 
 def test_a_saved_memory_comes_back(tmp_path: Path) -> None:
-    memory = remembered()
+    memory = replace(remembered(), balance=0.5)
     memory.save(tmp_path / "one.safetensors")
     again = load(tmp_path / "one.safetensors", 8)
     for name in ("palette", "keys", "colours", "kin_keys", "ballots"):
         torch.testing.assert_close(getattr(again, name), getattr(memory, name), atol=2e-3, rtol=2e-3)
     assert again.skin.tolist() == [True, False, True, False]
+    assert again.balance == 0.5
 
 
-def test_a_memory_from_before_faces_were_looked_for_still_loads(tmp_path: Path) -> None:
+def test_a_memory_from_before_faces_were_looked_for_and_pages_balanced_still_loads(tmp_path: Path) -> None:
     path = tmp_path / "old.safetensors"
-    remembered().save(path)
-    save_file({name: tensor for name, tensor in load_file(path).items() if name != "skin"}, path)
+    replace(remembered(), balance=0.5).save(path)
+    save_file({name: tensor for name, tensor in load_file(path).items() if name not in {"skin", "balance"}}, path)
     assert load(path, 8).skin.tolist() == [False] * 4
+    assert load(path, 8).balance == 0
 
 
 def test_a_memory_of_another_net_is_refused(tmp_path: Path) -> None:

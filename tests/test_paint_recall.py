@@ -148,14 +148,17 @@ def test_pages_like_a_kind_of_coloured_art_get_its_palette_and_manga_one_of_the_
     assert settings.paint is not None
     brush = Brush(engine, net, replace(settings.paint, memory=False))
     pages = [Single(pixels.decode(page(seed=seed), Limits()).pixels, seed) for seed in range(2)]
-    chosen = []
+    chosen, balanced = [], []
     for kind in range(3):
         net.kind_bias.copy_(F.one_hot(torch.tensor(kind), 3) * 9.0)
         recall(engine, brush, pages, Limits())
+        assert brush.memory is not None
         chosen.append(brush.palette)
+        balanced.append(brush.memory.balance > 0)
     assert torch.equal(chosen[0], livened(net.typical[:1]))
     assert torch.equal(chosen[1], livened(net.typical[1:]))
     assert torch.equal(chosen[2], net.bank[:1])
+    assert balanced == [True, True, False], "the bank says which colours there are, not how much of each"
     brush.settings = replace(brush.settings, seed=1)
     net.kind_bias.copy_(F.one_hot(torch.tensor(0), 3) * 9.0)
     recall(engine, brush, pages, Limits())

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 
+from mangapaint.models.election import balanced
 from mangapaint.models.painter_net import ABSENT, TEMPERATURE, PainterConfig, PainterNet
 from mangapaint.models.painting import Guide
 from mangapaint.models.regional import voted_together
@@ -75,6 +76,38 @@ def test_pages_that_keep_their_shades_are_voted_on_more_softly_whoever_is_beside
     middle = palette_mean(palette)
     far = [(each[:3].mean((1, 2)) - middle).norm() for each in both]
     assert far[1] < far[0]
+
+
+def test_balanced_votes_come_nearer_to_the_shares_of_the_palette() -> None:
+    torch.manual_seed(0)
+    votes = torch.randn(2, 3, 64, 64) + torch.tensor([2.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    shares = torch.tensor([[1.0, 2.0, 1.0], [6.0, 1.0, 1.0]])
+
+    def distance(weight: float) -> torch.Tensor:
+        found = torch.softmax(balanced(votes, shares, weight), 1).mean((2, 3))
+        return (found - shares / shares.sum(1, keepdim=True)).abs().sum(1)
+
+    assert (distance(0.5) < 0.8 * distance(0)).all()
+    assert (distance(1) < 0.15).all()
+    assert torch.equal(balanced(votes, shares, 0.0), votes)
+
+
+def test_a_favourite_colour_takes_less_of_a_balanced_page() -> None:
+    torch.manual_seed(0)
+    net, page = PainterNet(CONFIG).eval(), torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        net.query[-1].weight.mul_(40)
+    palette = palette_of(torch.rand(1, 3, 32, 32))
+    hints, shares = torch.zeros(1, 4, 64, 64), palette.topk(CONFIG.colours).values.square()
+
+    def distance(balance: float) -> float:
+        with torch.inference_mode():
+            seen = net.look(page, hints, palette)
+            cells, _, votes = net.remembered(seen, palette, None, balance)
+        wanted = palette.gather(1, cells).square() / shares.sum()
+        return float((torch.softmax(votes, 1).mean((2, 3)) - wanted).abs().sum())
+
+    assert distance(0.4) < 0.9 * distance(0)
 
 
 def test_places_of_a_region_vote_together() -> None:

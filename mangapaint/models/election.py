@@ -40,6 +40,12 @@ LEAST = -80.0
 """Logarithm under which a share is not computed: float32 ends at -87, and exp is slow from there on."""
 STRIP = 8
 """Rows of votes that a CPU works on at a time: what is in its cache need not be fetched again for every step."""
+SPARSE = 4
+"""Every so many-th place, down and across, is asked for the shares of the colours on a page."""
+APPROACH, APPROACHES = 0.7, 3
+"""Share of the way to the palette's shares that each of so many steps goes."""
+BIAS = 3.0
+"""Most that a colour's votes are raised or lowered for its share, in logits."""
 ROWS = 512
 """Regions that are compared with all others at once: bounds the memory."""
 
@@ -50,6 +56,24 @@ class Common(NamedTuple):
     ballots: Tensor
     regions: Tensor
     weight: float
+
+
+def balanced(votes: Tensor, shares: Tensor, weight: float) -> Tensor:
+    """Votes whose mean over each page is nearer to what its palette holds (label shift: Saerens et al. 2002).
+
+    A favourite colour else takes many places at which others came close.
+
+    Args:
+        votes: (N, K, h, w) logits.
+        shares: (N, K), any scale, of the colours in the palette.
+        weight: 0..1 of the correction.
+    """
+    wanted = torch.log(shares / shares.sum(1, keepdim=True).clamp_min(1e-6) + 1e-3)
+    sample, bias = votes[:, :, ::SPARSE, ::SPARSE].float(), torch.zeros_like(wanted)
+    for _ in range(APPROACHES):
+        mean = torch.softmax(sample + bias[:, :, None, None], 1).mean((2, 3))
+        bias = bias + APPROACH * (wanted - torch.log(mean + 1e-3))
+    return votes + weight * bias.clamp(-BIAS, BIAS)[:, :, None, None]
 
 
 def shares_of(votes: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mangapaint.models.election import Common, agreed, by_region, elected, settled, shares_of
+from mangapaint.models.election import Common, agreed, balanced, by_region, elected, settled, shares_of
 from mangapaint.models.lab import rgb_to_lab
 from mangapaint.models.painter_blocks import (
     PALETTE,
@@ -240,12 +240,13 @@ class PainterNet(nn.Module):
         memory: Memory | None = None,
         kin: Kin | None = None,
         shaded: Tensor | None = None,
+        balance: float = 0.0,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """See `forward`; for pages that are `shaded` (N,) see Guide."""
+        """See `forward`; for pages that are `shaded` (N,), and for `balance`, see Guide."""
         x = seen.features
         free = not palette.shape[1]
         in_ink = shaded is not None and not bool(shaded.any())
-        cells, colours, votes = self.remembered(seen, palette, memory)
+        cells, colours, votes = self.remembered(seen, palette, memory, balance)
         with torch.no_grad():  # votes learn from their own loss: an L1 loss would teach them the average again
             usual = (FREE_TEMPERATURE, FREE_TOGETHER) if free else (temperature, TOGETHER)
             soft = usual if free else (SHADED_TEMPERATURE, SHADED_TOGETHER)
@@ -268,13 +269,17 @@ class PainterNet(nn.Module):
             return F.conv2d(fine, weight, bias, padding=1)
         return four_at_once(fine, weight, bias)
 
-    def remembered(self, seen: Seen, palette: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor, Tensor]:
+    def remembered(
+        self, seen: Seen, palette: Tensor, memory: Memory | None, balance: float = 0.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Cells (N, K), their sRGB (N, K, 3), and what places vote together with the memory (N, K, H / 4, W / 4)."""
         x = seen.features
         cells, colours, given, votes = self.votes(x, palette) if palette.shape[1] else self.guesses(x)
         if memory is not None:
             said = self.recalled(seen.descriptors, memory, cells, given)
             votes = votes + self.trust * F.interpolate(said, scale_factor=2, mode="bilinear", align_corners=False)
+        if balance and palette.shape[1]:
+            votes = balanced(votes, palette.gather(1, cells).square(), balance)
         return cells, colours, votes
 
     def colour_of(
@@ -349,7 +354,8 @@ class PainterNet(nn.Module):
         """Paint as of `paints`, and the descriptors of the places: (N, D, h / 8, w / 8)."""
         seen = self.look(page, hints, guide.palette, guide.latent) if guide.seen is None else Seen(*guide.seen)
         memory, kin = (guide.memory, guide.kin) if self.remembers else (None, None)
-        found = self.choose(seen, guide.palette, TEMPERATURE, guide.regions, memory, kin, guide.shaded)
+        told = guide.regions, memory, kin, guide.shaded, guide.balance
+        found = self.choose(seen, guide.palette, TEMPERATURE, *told)
         return found[0], seen.descriptors
 
     def kin_of(
@@ -373,13 +379,14 @@ class PainterNet(nn.Module):
         kin = self.kin_among(seen, guide, blank, most) if self.remembers else None
         if kin is not None:
             kin = settled(kin) if len(kin.keys) else None
-        return self.choose(seen, guide.palette, TEMPERATURE, guide.regions, guide.memory, kin, guide.shaded)[0]
+        told = guide.regions, guide.memory, kin, guide.shaded, guide.balance
+        return self.choose(seen, guide.palette, TEMPERATURE, *told)[0]
 
     def kin_among(self, seen: Seen, guide: Guide, blank: Tensor, most: int, skin: Tensor | None = None) -> Kin:
         """See `kin_of`; `seen` is of one page."""
         if guide.regions is None:
             raise ValueError("kin are regions: the guide has none")
-        cells, _, votes = self.remembered(seen, guide.palette, guide.memory)
+        cells, _, votes = self.remembered(seen, guide.palette, guide.memory, guide.balance)
         label = guide.regions[0].flatten()
         marks = torch.stack([blank, torch.zeros_like(blank) if skin is None else skin]).flatten(1).T.float()
         mean, marked = by_region(shares_of(votes)[0], guide.regions[0]), mean_by(marks, label, int(label.max()) + 1)

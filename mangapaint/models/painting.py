@@ -50,6 +50,8 @@ class Guide:
             is shaded, a net may leave its a*, b* at 0: nobody looks at them.
         seen: what a net that remembers found on these very pages when it was told the same palette and latent and no
             hints (painter_net.Seen), so that it need not look again.
+        balance: 0..1, how far the colours of a page are brought to the shares that its palette has of them, for nets
+            that can.
         latent: (N, net.latent_size) noise, for nets that have `latent_size`; None leaves it to the net, which
             draws it by `seed` or takes the likeliest.
     """
@@ -63,6 +65,7 @@ class Guide:
     latent: Tensor | None = None
     shaded: Tensor | None = None
     seen: tuple[Tensor, Tensor] | None = None
+    balance: float = 0.0
 
 
 class PaintingNet(Protocol):

@@ -230,7 +230,9 @@ class Brush:
         memory = self.memory.memory(page.device) if self.memory is not None else None
         kin = self.memory.kin(page.device) if self.memory is not None else None
         latent = None if self.latent is None else self.latent.to(page.device).expand(len(page), -1)
-        guide = Guide(palette, labels, self.settings.vividness, self.settings.seed, memory, kin, latent, shaded, seen)
+        balance = self.memory.balance if self.memory is not None else 0.0
+        vividness, seed = self.settings.vividness, self.settings.seed
+        guide = Guide(palette, labels, vividness, seed, memory, kin, latent, shaded, seen, balance)
         if getattr(self.net, "remembers", False):
             return cast(RememberingNet, self.net).described(page, hints, guide)
         return self.net.paints(page, hints, guide)

@@ -40,10 +40,14 @@ class Glance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A chapter's palette (1, 216), and the coloured pictures (H, W, 3) uint8 sRGB that it came from."""
+    """A chapter's palette (1, 216), and the coloured pictures (H, W, 3) uint8 sRGB that it came from.
+
+    shares: it says how much there is of each colour in such chapters, and not just which colours there are.
+    """
 
     palette: Tensor
     pictures: tuple[NDArray[np.uint8], ...] = ()
+    shares: bool = False
 
 
 def choose(
@@ -51,7 +55,7 @@ def choose(
     bank: Tensor,
     pages: Sequence[Glance],
     limits: Limits,
-    suggest: Callable[[], Tensor],
+    suggest: Callable[[], Choice],
     typical: Callable[[Sequence[PageImage]], Tensor | None],
 ) -> Choice:
     """References, else a coloured cover, else what the drawings themselves suggest.
@@ -63,7 +67,7 @@ def choose(
         bank: (K, 216).
         pages: of the chapter.
         limits: for decoding references.
-        suggest: gives a palette where nothing else decides.
+        suggest: chooses where nothing else decides.
         typical: gives the typical palette (1, 216) of the kind of art that coloured pages are, None where not known.
 
     Raises:
@@ -75,14 +79,14 @@ def choose(
         own, usual = mixed(palettes, torch.ones(len(references))), typical([PageImage(each) for each in references])
         if usual is not None:
             own = mixed(torch.cat([own, usual]), torch.tensor([REFERENCE_SHARE, 1 - REFERENCE_SHARE]))
-        return Choice(own, tuple(references))
+        return Choice(own, tuple(references), shares=True)
     for page in dict.fromkeys((*pages[:COVERS], *pages[-COVERS:])):
         if page.verdict() is Verdict.COLOUR:
             picture = page.image().pixels
             own = palette_of(small(picture))
             fits = float(hue_count(own)[0]) >= HUES_ENOUGH  # else whatever is recalled would have the cover's one tint
             return Choice(enriched(own, bank, paint.seed), (picture,) if fits else ())
-    return Choice(suggest())
+    return suggest()
 
 
 def reference(path: Path, limits: Limits) -> NDArray[np.uint8]:

@@ -86,7 +86,7 @@ class FirstLook:
     def with_page(self, memory: ChapterMemory, page: PageImage) -> ChapterMemory:
         """The memory with the regions of a black-and-white page, coloured by the memory's palette and places."""
         device = self.engine.device.torch_device
-        places = memory.memory(device)
+        places, balance = memory.memory(device), memory.balance
         drawing = self.desk.drawing(page, self.mode, finder=self.paper, keep=True)
         for window in windows_of(drawing):
             view = View(drawing, window, self.net)
@@ -100,7 +100,7 @@ class FirstLook:
                 blank: Tensor = blank,
                 skin: Tensor = skin,
             ) -> Output:
-                guide = Guide(palette, labels, memory=places, latent=self.latent)
+                guide = Guide(palette, labels, memory=places, latent=self.latent, balance=balance)
                 seen = self.net.look(page, hints, palette, self.latent)
                 return *cast(tuple[Tensor, ...], self.net.kin_among(seen, guide, blank, REGIONS, skin)), *seen
 

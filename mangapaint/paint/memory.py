@@ -40,6 +40,7 @@ class ChapterMemory:
         kin_keys: (R, D) float32 unit vectors, descriptors of regions of pages.
         ballots: (R, 216) float32 log shares of the palette's cells that they voted for.
         skin: (R,) bool, which of them are the skin of a face.
+        balance: as of models.painting.Guide.
     """
 
     palette: Tensor
@@ -48,6 +49,7 @@ class ChapterMemory:
     kin_keys: Tensor
     ballots: Tensor
     skin: Tensor
+    balance: float = 0.0
 
     def memory(self, device: torch.device) -> Memory | None:
         """The places as a net takes them, for any number of pages; None where there are none."""
@@ -94,6 +96,7 @@ class ChapterMemory:
             "kin_keys": self.kin_keys.to(torch.float16),
             "ballots": self.ballots.to(torch.float16),
             "skin": self.skin,
+            "balance": torch.tensor([self.balance]),
         }
         atomic.write(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, _FORMAT))
 
@@ -117,7 +120,8 @@ def load(path: Path, width: int | None = None) -> ChapterMemory:
         tensors = load_file(path)
         said = {name: tensors[name].float() for name in ("palette", "keys", "colours", "kin_keys", "ballots")}
         nobody = torch.zeros(len(said["kin_keys"]), dtype=torch.bool)  # of files from before faces were looked for
-        found = ChapterMemory(**said, skin=tensors.get("skin", nobody).bool())
+        balance = float(tensors.get("balance", torch.zeros(1)).sum())  # of files from before pages were balanced
+        found = ChapterMemory(**said, skin=tensors.get("skin", nobody).bool(), balance=balance)
     except FileNotFoundError as error:
         raise UsageError(f"there is no palette {shown}", remedy="check the path") from error
     except (SafetensorError, OSError, KeyError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import cv2
@@ -15,13 +16,15 @@ from mangapaint.engine.runner import Engine
 from mangapaint.page import PageImage
 from mangapaint.paint import choosing, memory, palettefile, variantfile
 from mangapaint.paint.brush import Brush
-from mangapaint.paint.choosing import Glance
+from mangapaint.paint.choosing import Choice, Glance
 from mangapaint.paint.drawing import levelled
 from mangapaint.paint.firstlook import FirstLook, RememberingNet
 from mangapaint.paint.mode import mode_of
 from mangapaint.paint.palette import livened
 from mangapaint.settings import Limits
 
+BALANCE = 0.4
+"""How far the colours of a page are brought to the shares that typical palettes and references have of them."""
 KIND_PAGES = 4
 """Pages by which the kind of art is told."""
 
@@ -60,15 +63,15 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
             return None
         return livened(cast(Tensor, brush.net.typical).float().cpu()[kind : kind + 1])  # type: ignore[attr-defined]
 
-    def suggested() -> Tensor:
+    def suggested() -> Choice:
         if paint.seed == 0 and seen:
             gray = paint.mode != "ink" and all(is_true_gray(page) for page in seen)
             usual = typical(seen, coloured=gray)
             if usual is not None:
-                return usual
+                return Choice(usual, shares=True)
             if gray:
-                return torch.zeros(1, 0)
-        return bank[paint.seed % len(bank)][None]
+                return Choice(torch.zeros(1, 0))
+        return Choice(bank[paint.seed % len(bank)][None])
 
     choice = choosing.choose(paint, bank, pages, limits, suggested, typical)
     brush.palette = choice.palette
@@ -81,6 +84,8 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
     if not remembers:
         return b""
     known = memory.empty(brush.palette, width) if saved is None else saved
+    if choice.shares and brush.palette is choice.palette:
+        known = replace(known, balance=BALANCE)
     for picture in choice.pictures:
         known = look.with_reference(known, picture)
     for page in seen if paint.memory else []:
