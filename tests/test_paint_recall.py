@@ -159,6 +159,12 @@ def test_pages_like_a_kind_of_coloured_art_get_its_palette_and_manga_one_of_the_
     assert torch.equal(chosen[1], livened(net.typical[1:]))
     assert torch.equal(chosen[2], net.bank[:1])
     assert balanced == [True, True, False], "the bank says which colours there are, not how much of each"
+    brush.settings = replace(brush.settings, mode="gray")
+    net.kind_bias.copy_(F.one_hot(torch.tensor(0), 3) * 9.0)
+    recall(engine, brush, pages, Limits())
+    assert brush.memory is not None
+    assert brush.memory.balance == 0
+    brush.settings = replace(brush.settings, mode="auto")
     brush.settings = replace(brush.settings, seed=1)
     net.kind_bias.copy_(F.one_hot(torch.tensor(0), 3) * 9.0)
     recall(engine, brush, pages, Limits())

@@ -24,7 +24,10 @@ from mangapaint.paint.palette import livened
 from mangapaint.settings import Limits
 
 BALANCE = 0.4
-"""How far the colours of a page are brought to the shares that typical palettes and references have of them."""
+"""How far the colours of a page are brought to their shares in references and, under ink, in typical palettes.
+
+In true gray shades tell colours apart, and the dull ones, which are the most in a typical palette, would win.
+"""
 KIND_PAGES = 4
 """Pages by which the kind of art is told."""
 
@@ -65,10 +68,10 @@ def recall(engine: Engine, brush: Brush, pages: Sequence[Glance], limits: Limits
 
     def suggested() -> Choice:
         if paint.seed == 0 and seen:
-            gray = paint.mode != "ink" and all(is_true_gray(page) for page in seen)
+            gray = paint.mode == "gray" or paint.mode == "auto" and all(is_true_gray(page) for page in seen)
             usual = typical(seen, coloured=gray)
             if usual is not None:
-                return Choice(usual, shares=True)
+                return Choice(usual, shares=not gray)
             if gray:
                 return Choice(torch.zeros(1, 0))
         return Choice(bank[paint.seed % len(bank)][None])
