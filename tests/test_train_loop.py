@@ -155,6 +155,12 @@ def test_settings_on_the_command_line_are_typed_and_win_over_the_profile() -> No
     assert "manga_bw" not in load("upscaler", None, ["sets.manga_bw=0"]).sets
 
 
+def test_an_empty_table_empties_that_of_the_recipe() -> None:
+    assert load("painter").schedule.rates
+    without = load("painter", None, ["schedule.rates={}", "schedule.batch=3"]).schedule
+    assert (without.rates, without.batch) == ({}, 3)
+
+
 @pytest.mark.parametrize(
     ("said", "match"),
     [

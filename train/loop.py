@@ -85,7 +85,8 @@ class Training:
         self.nets = {name: net.to(device).to(memory_format=torch.channels_last) for name, net in task.nets().items()}
         if strangers := set(schedule.rates) - set(self.nets):
             raise ValueError(
-                f"{recipe.name}: schedule.rates names {sorted(strangers)}; the nets are {sorted(self.nets)}"
+                f"{recipe.name}: schedule.rates names {sorted(strangers)}; the nets are {sorted(self.nets)}; "
+                "--set schedule.rates={} takes all rates out"
             )
         self.ema = copy.deepcopy(self.nets[task.main]).eval().requires_grad_(False)
         self.optimizers = {name: optimizer_of(net, schedule) for name, net in self.nets.items()}

@@ -171,10 +171,10 @@ def override(text: str) -> dict[str, Any]:
 
 
 def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over`, table by table."""
+    """`base` with the values of `over`, table by table; an empty table empties that of `base`."""
     both = {
         key: laid_over(base[key], over[key])
         for key in over
-        if isinstance(base.get(key), Mapping) and isinstance(over[key], Mapping)
+        if isinstance(base.get(key), Mapping) and isinstance(over[key], Mapping) and over[key]
     }
     return {**base, **over, **both}

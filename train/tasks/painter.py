@@ -40,8 +40,6 @@ from train.tasks.painterlosses import (
 )
 from train.tasks.painterpairs import composed, neighbours, swapped
 
-AGREE = 0.3
-"""Weight of the disagreement of twins."""
 VARIETY = 0.1
 """Weight of the sameness of two colourings by different noise."""
 SOFT = 0.7
@@ -85,6 +83,8 @@ class PainterOptions:
     """Sets whose pictures of one title share characters; elsewhere each picture is a title of its own."""
     twins: float = 0.25
     """Share of the pairs that are one crop drawn in different tones, and must get the same colours."""
+    agree: float = 0.3
+    """Weight of their disagreement."""
     varied: float = 0.2
     """Share of the samples that are coloured twice, by different noise, where the net has a latent."""
     judged: float = 0.0
@@ -353,7 +353,7 @@ class PainterTask:
             losses["same"] = VARIETY * sameness(votes[varied], other, cells[varied])
         losses["vote"] = vote_loss(votes, cells, truth, batch["paper"], trust)
         if (twins := batch["twin"].nonzero().flatten()).numel():
-            losses["twins"] = AGREE * disagreement(votes, cells, twins)
+            losses["twins"] = self.options.agree * disagreement(votes, cells, twins)
         if self.config.descriptor and (guessed := batch["open"].nonzero().flatten()).numel():
             with autocast(page.device):
                 guess = net.guess(seen.features[guessed]).float()
