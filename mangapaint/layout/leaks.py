@@ -12,7 +12,7 @@ from mangapaint.page import Region
 
 GRID = 600
 """Longest side of the reduced page on which white is sorted, px."""
-LEAST = 0.3
+LEAST = 0.15
 """Certainty under which white is no paper: margins that take on colour are worse than a white sleeve."""
 WHOLE = 0.02
 """Share of the page up to which a region between lines is decided as one; larger ones may be margin and drawing."""
