@@ -172,11 +172,9 @@ class Brush:
     def regions(self, drawing: Drawing, window: Region, size: tuple[int, int]) -> NDArray[np.int64]:
         """Labels of a window on half the grid of what the net sees, see `labelled`."""
         known = self.desk.labels(drawing, window)
-        return (
-            known
-            if known is not None
-            else labelled(drawing.gray[window.slices], size, self.net.multiple_of, drawing.leaking(window))
-        )
+        if known is not None:
+            return known
+        return labelled(drawing.gray[window.slices], size, self.net.multiple_of, drawing.leaking(window))
 
     def moved(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
         """(N, ...) on the device."""
